@@ -1,0 +1,35 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// The floors of ARCHITECTURE.md, lowest first. `scripts/check-floors` compares
+// every import in Sources/ with the `dependencies` below.
+
+let checked: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableExperimentalFeature("Lifetimes"),
+  .strictMemorySafety(),
+  .treatWarning("StrictMemorySafety", as: .error),
+]
+
+func floor(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: checked)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(
+    name: "\(name)Tests", dependencies: dependencies, swiftSettings: [.enableUpcomingFeature("ExistentialAny")])
+}
+
+let package = Package(
+  name: "sluice",
+  targets: [
+    // Floor 0: words and bytes.
+    floor("Wire"),
+    floor("Model"),
+    tests("Wire", ["Wire"]),
+    tests("Model", ["Model"]),
+  ],
+  swiftLanguageModes: [.v6]
+)

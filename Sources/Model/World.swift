@@ -1,0 +1,45 @@
+/// What the operator asked for: a validated configuration with all defaults filled in.
+package struct Topology: Hashable, Sendable {
+  /// Worker threads; nil: one per core.
+  package var workers: Int?
+  package var listeners: [Listener] = []
+  package var pools: [Pool] = []
+  package var admin = AdminEndpoints()
+  package var accessLog: AccessLogTarget = .off
+  /// How long a stopping node waits for open connections.
+  package var drainTimeout = Duration.seconds(30)
+  /// Keys the persistence cookies and the hash policies; nil: one is drawn at start, and neither survives a restart.
+  package var secret: String?
+
+  package init() {}
+}
+
+package struct AdminEndpoints: Hashable, Sendable {
+  package var socket = "/run/sluice/admin.sock"
+  /// A loopback TCP address, only with a token.
+  package var bind: Endpoint?
+  package var token: String?
+
+  package init() {}
+}
+
+package enum AccessLogTarget: Hashable, Sendable {
+  case off
+  case stdout
+  case file(String)
+}
+
+/// The immutable snapshot of everything the data plane needs; replaced whole, never edited.
+package struct World: Hashable, Sendable {
+  /// Grows by one with every replacement.
+  package let generation: UInt64
+  package let topology: Topology
+  /// `standings[p][b]` belongs to `topology.pools[p].backends[b]`.
+  package let standings: [[Standing]]
+
+  package init(generation: UInt64, topology: Topology, standings: [[Standing]]) {
+    self.generation = generation
+    self.topology = topology
+    self.standings = standings
+  }
+}
