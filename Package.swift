@@ -28,8 +28,12 @@ let package = Package(
     // Floor 0: words and bytes.
     floor("Wire"),
     floor("Model"),
+
+    // Floor 1: protocols and policies as values; no IO, no clock.
+    floor("HTTP", ["Wire", "Model"]),
     tests("Wire", ["Wire"]),
     tests("Model", ["Model"]),
+    tests("HTTP", ["HTTP", "Wire", "Model"]),
   ],
   swiftLanguageModes: [.v6]
 )
