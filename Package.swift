@@ -31,9 +31,11 @@ let package = Package(
 
     // Floor 1: protocols and policies as values; no IO, no clock.
     floor("HTTP", ["Wire", "Model"]),
+    floor("Sniff", ["Wire", "Model"]),
     tests("Wire", ["Wire"]),
     tests("Model", ["Model"]),
     tests("HTTP", ["HTTP", "Wire", "Model"]),
+    tests("Sniff", ["Sniff", "Wire", "Model"]),
   ],
   swiftLanguageModes: [.v6]
 )
