@@ -32,10 +32,12 @@ let package = Package(
     // Floor 1: protocols and policies as values; no IO, no clock.
     floor("HTTP", ["Wire", "Model"]),
     floor("Sniff", ["Wire", "Model"]),
+    floor("Balance", ["Wire", "Model"]),
     tests("Wire", ["Wire"]),
     tests("Model", ["Model"]),
     tests("HTTP", ["HTTP", "Wire", "Model"]),
     tests("Sniff", ["Sniff", "Wire", "Model"]),
+    tests("Balance", ["Balance", "Wire", "Model"]),
   ],
   swiftLanguageModes: [.v6]
 )
