@@ -33,11 +33,13 @@ let package = Package(
     floor("HTTP", ["Wire", "Model"]),
     floor("Sniff", ["Wire", "Model"]),
     floor("Balance", ["Wire", "Model"]),
+    floor("Health", ["Wire", "Model"]),
     tests("Wire", ["Wire"]),
     tests("Model", ["Model"]),
     tests("HTTP", ["HTTP", "Wire", "Model"]),
     tests("Sniff", ["Sniff", "Wire", "Model"]),
     tests("Balance", ["Balance", "Wire", "Model"]),
+    tests("Health", ["Health", "Wire", "Model"]),
   ],
   swiftLanguageModes: [.v6]
 )
