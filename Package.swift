@@ -34,12 +34,14 @@ let package = Package(
     floor("Sniff", ["Wire", "Model"]),
     floor("Balance", ["Wire", "Model"]),
     floor("Health", ["Wire", "Model"]),
+    floor("Planner", ["Wire", "Model"]),
     tests("Wire", ["Wire"]),
     tests("Model", ["Model"]),
     tests("HTTP", ["HTTP", "Wire", "Model"]),
     tests("Sniff", ["Sniff", "Wire", "Model"]),
     tests("Balance", ["Balance", "Wire", "Model"]),
     tests("Health", ["Health", "Wire", "Model"]),
+    tests("Planner", ["Planner", "Wire", "Model"]),
   ],
   swiftLanguageModes: [.v6]
 )
