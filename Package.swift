@@ -35,6 +35,8 @@ let package = Package(
     floor("Balance", ["Wire", "Model"]),
     floor("Health", ["Wire", "Model"]),
     floor("Planner", ["Wire", "Model"]),
+    .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
+    floor("Routing", ["Wire", "Model", "CPCRE2"]),
     tests("Wire", ["Wire"]),
     tests("Model", ["Model"]),
     tests("HTTP", ["HTTP", "Wire", "Model"]),
@@ -42,6 +44,7 @@ let package = Package(
     tests("Balance", ["Balance", "Wire", "Model"]),
     tests("Health", ["Health", "Wire", "Model"]),
     tests("Planner", ["Planner", "Wire", "Model"]),
+    tests("Routing", ["Routing", "Wire", "Model"]),
   ],
   swiftLanguageModes: [.v6]
 )
