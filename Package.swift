@@ -37,6 +37,9 @@ let package = Package(
     floor("Planner", ["Wire", "Model"]),
     .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
     floor("Routing", ["Wire", "Model", "CPCRE2"]),
+    floor("Telemetry", ["Model"]),
+
+    tests("Telemetry", ["Telemetry", "Model"]),
     tests("Wire", ["Wire"]),
     tests("Model", ["Model"]),
     tests("HTTP", ["HTTP", "Wire", "Model"]),
