@@ -39,6 +39,11 @@ let package = Package(
     floor("Routing", ["Wire", "Model", "CPCRE2"]),
     floor("Telemetry", ["Model"]),
 
+    // Floor 2: the kernel, and event loops on it.
+    .target(name: "CKernel"),
+    floor("Kernel", ["Model", "CKernel"]),
+    floor("Reactor", ["Model", "CKernel", "Kernel"]),
+
     tests("Telemetry", ["Telemetry", "Model"]),
     tests("Wire", ["Wire"]),
     tests("Model", ["Model"]),
@@ -48,6 +53,7 @@ let package = Package(
     tests("Health", ["Health", "Wire", "Model"]),
     tests("Planner", ["Planner", "Wire", "Model"]),
     tests("Routing", ["Routing", "Wire", "Model"]),
+    tests("Reactor", ["Reactor", "Kernel", "Model", "Wire"]),
   ],
   swiftLanguageModes: [.v6]
 )

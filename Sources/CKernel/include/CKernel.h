@@ -1,0 +1,41 @@
+// What Swift's importer cannot see of the C library: GNU extensions, variadics and macros.
+// Header shims only: every function here is one system call or one libc macro.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+int sluice_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags);
+ssize_t sluice_splice(int in, int out, size_t length, unsigned flags);
+int sluice_pipe2(int fds[2], int flags);
+int sluice_set_pipe_size(int fd, int bytes);
+int sluice_pin_thread(int core);
+void sluice_name_thread(const char *name);
+int sluice_unlink_if_stale(const char *path);
+
+// Multi-datagram calls: `struct mmsghdr` is hidden behind _GNU_SOURCE.
+struct sluice_datagram {
+  struct msghdr header;
+  unsigned int length;
+};
+int sluice_recvmmsg(int fd, struct sluice_datagram *messages, unsigned count, int flags);
+int sluice_sendmmsg(int fd, struct sluice_datagram *messages, unsigned count, int flags);
+
+// Starts a program in a process group of its own: no shell, standard streams on /dev/null, no other
+// descriptor, default signals. Both tables end with NULL; `extra` holds NAME=value strings, which replace
+// variables of this process's environment or are added to it. Returns 0 or an errno.
+int sluice_spawn(char *const arguments[], char *const extra[], pid_t *process);
+int sluice_pidfd_open(pid_t process);
+
+// Packet information (IP_PKTINFO, IPV6_PKTINFO): addresses are numbers in host order, IPv4 in the low 32 bits of `low`.
+struct sluice_packet_info {
+  uint64_t high, low;
+  uint32_t interface;
+  int32_t family;  // 0: there was none
+};
+struct sluice_packet_info sluice_get_packet_info(struct msghdr *header);
+void sluice_set_packet_info(struct msghdr *header, struct sluice_packet_info info);
