@@ -44,6 +44,11 @@ let package = Package(
     floor("Kernel", ["Model", "CKernel"]),
     floor("Reactor", ["Model", "CKernel", "Kernel"]),
 
+    // Floor 3: drivers.
+    floor(
+      "Proxy",
+      ["Wire", "Model", "HTTP", "Sniff", "Balance", "Routing", "Telemetry", "CKernel", "Kernel", "Reactor"]),
+
     tests("Telemetry", ["Telemetry", "Model"]),
     tests("Wire", ["Wire"]),
     tests("Model", ["Model"]),
@@ -54,6 +59,7 @@ let package = Package(
     tests("Planner", ["Planner", "Wire", "Model"]),
     tests("Routing", ["Routing", "Wire", "Model"]),
     tests("Reactor", ["Reactor", "Kernel", "Model", "Wire"]),
+    tests("Proxy", ["Proxy", "Kernel", "Model", "Planner", "Sniff", "Telemetry", "Wire"]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -1,0 +1,215 @@
+import HTTP
+import Kernel
+import Model
+import Reactor
+import Synchronization
+
+/// Writes log bytes on a thread of its own, so that a slow disk stalls nobody.
+///
+/// At most `limit` bytes wait; beyond, whole blocks are dropped and counted.
+final class LogSink: Sendable {
+  private struct State {
+    var blocks: [[UInt8]] = []
+    var waiting = 0
+    var dropped = 0
+    var reopen = false
+    var stop = false
+    var target = AccessLogTarget.off
+    var nextComplaint: Int64 = 0
+  }
+
+  private static let limit = 16 << 20
+  private let state = Mutex(State())
+  private let wakeup: Wakeup
+  private let finished: Latch
+
+  init() throws(Errno) {
+    finished = try Latch(count: 1)
+    wakeup = try Wakeup()
+  }
+
+  deinit { wakeup.close() }
+
+  func setTarget(_ target: AccessLogTarget) {
+    state.withLock { state in
+      guard state.target != target else { return }
+      state.target = target
+      state.reopen = true
+    }
+    wakeup.signal()
+  }
+
+  func reopen() {
+    state.withLock { $0.reopen = true }
+    wakeup.signal()
+  }
+
+  func write(_ block: [UInt8], lines: Int) {
+    state.withLock { state in
+      guard state.waiting + block.count <= LogSink.limit else {
+        state.dropped += lines
+        return
+      }
+      state.waiting += block.count
+      state.blocks.append(block)
+    }
+    wakeup.signal()
+  }
+
+  /// Lines that were lost, because the target was too slow or refused them.
+  var dropped: Int { state.withLock { $0.dropped } }
+
+  /// Whether everything was written in so many milliseconds.
+  func stop(within milliseconds: Int32) -> Bool {
+    state.withLock { $0.stop = true }
+    wakeup.signal()
+    return finished.wait(milliseconds: milliseconds)
+  }
+
+  /// The writing thread's body.
+  func run() {
+    defer { finished.arrive() }
+    var descriptor: Int32 = -1
+    var owned = false
+    guard var epoll = try? Epoll(capacity: 1) else { return }
+    try? epoll.add(wakeup.descriptor, token: 0, .level)
+    while true {
+      _ = epoll.wait(milliseconds: -1)
+      wakeup.clear()
+      let work = state.withLock { state in
+        let taken = (blocks: state.blocks, target: state.target, reopen: state.reopen, stop: state.stop)
+        state.blocks = []
+        state.waiting = 0
+        state.reopen = false
+        return taken
+      }
+      if work.reopen {
+        if owned { Socket.close(descriptor) }
+        (descriptor, owned) = open(work.target)
+      }
+      for block in work.blocks { write(block, to: descriptor) }
+      if work.stop { break }
+    }
+    if owned { Socket.close(descriptor) }
+  }
+
+  private func open(_ target: AccessLogTarget) -> (Int32, Bool) {
+    switch target {
+    case .off: return (-1, false)
+    case .stdout: return (1, false)
+    case .file(let path):
+      do throws(Errno) {
+        return (try IO.openLog(path), true)
+      } catch {
+        complain("access log \(path): \(error)")
+        return (-1, false)
+      }
+    }
+  }
+
+  private func write(_ block: [UInt8], to descriptor: Int32) {
+    guard descriptor >= 0 else { return lose(block) }
+    var start = 0
+    while start < block.count {
+      let result = IO.write(descriptor, block.span.extracting(start..<block.count))
+      guard result.value > 0 else {
+        // A full disk or a closed pipe: serving goes on, and the loss is counted and, once in a while, named.
+        complainRarely("access log: \(result.error); lines are lost (\(dropped) so far)")
+        return lose(Array(block[start...]))
+      }
+      start += result.bytes
+    }
+  }
+
+  private func lose(_ block: [UInt8]) {
+    let lines = block.count { $0 == 10 }
+    state.withLock { $0.dropped += lines }
+  }
+
+  private func complainRarely(_ text: @autoclosure () -> String) {
+    let now = Clock.now().nanoseconds
+    let due = state.withLock { state in
+      guard now >= state.nextComplaint else { return false }
+      state.nextComplaint = now + 10_000_000_000
+      return true
+    }
+    if due { complain(text()) }
+  }
+
+  func complain(_ text: String) {
+    let line = Array("sluice: \(text)\n".utf8)
+    _ = IO.write(2, line.span)
+  }
+}
+
+/// One worker's end of the logs: gathers lines, and hands them over in blocks.
+struct AccessLogWriter: ~Copyable {
+  private static let blockSize = 32 * 1024
+  /// Lines on standard error per second; the rest is counted.
+  private static let warningsPerSecond = 10
+
+  let sink: LogSink
+  var isEnabled = false
+  private var block: [UInt8] = []
+  private var lines = 0
+  private var flushAt: Int64 = 0
+  private var second: Int64 = 0
+  private var warnings = 0
+
+  init(sink: LogSink) { self.sink = sink }
+
+  mutating func append(_ line: borrowing ByteRegion) { append(line.bytes) }
+
+  mutating func append(_ line: Span<UInt8>) {
+    if block.isEmpty { block.reserveCapacity(AccessLogWriter.blockSize + 4096) }
+    for index in line.indices { block.append(line[index]) }
+    lines += 1
+    if block.count >= AccessLogWriter.blockSize { handOver() }
+  }
+
+  /// Called each turn; whether lines are left that want another turn within 200 ms.
+  mutating func flush(now: Int64) -> Bool {
+    guard !block.isEmpty else { return false }
+    guard now >= flushAt else { return true }
+    flushAt = now + 200
+    handOver()
+    return false
+  }
+
+  private mutating func handOver() {
+    sink.write(block, lines: lines)
+    block = []
+    lines = 0
+  }
+
+  mutating func close() { if !block.isEmpty { handOver() } }
+
+  /// A line on standard error, at a bounded rate.
+  mutating func warn(_ text: @autoclosure () -> String) {
+    let now = Clock.now().nanoseconds / 1_000_000_000
+    if now != second {
+      if warnings > AccessLogWriter.warningsPerSecond {
+        sink.complain("\(warnings - AccessLogWriter.warningsPerSecond) more warnings in that second")
+      }
+      second = now
+      warnings = 0
+    }
+    warnings += 1
+    if warnings <= AccessLogWriter.warningsPerSecond { sink.complain(text()) }
+  }
+
+  mutating func failure(_ listener: String, _ source: Endpoint, _ why: Ending) {
+    warn("\(listener): \(source): \(why.text)")
+  }
+
+  /// A request that failed by our own or a backend's fault: named even when there is no access log.
+  mutating func failure(exchange: Exchange, source: Endpoint, snapshot: Snapshot) {
+    guard !isEnabled else { return }
+    let pool = exchange.pool != Exchange.none ? snapshot.pools[Int(exchange.pool)] : nil
+    let backend = pool.flatMap { pool in pool.index(of: exchange.slot).map { pool.model.backends[$0].name } }
+    let listener = snapshot.listeners[Int(exchange.listener)]?.model.name ?? "-"
+    warn(
+      "\(listener): \(source): \(exchange.status == 0 ? "closed" : "\(exchange.status)") \(exchange.ending.text), pool \(pool?.model.name ?? "-"), backend \(backend ?? "-"), tries \(exchange.tries)"
+    )
+  }
+}

@@ -1,0 +1,101 @@
+import Model
+import Reactor
+import Telemetry
+
+/// Columns of a worker's listener rows.
+enum ListenerColumn: Int, CaseIterable {
+  case accepted, connections, refused, requests, inFlight, bytesIn, bytesOut
+  case status1xx, status2xx, status3xx, status4xx, status5xx
+  case malformed, rateLimited, timeouts, dropped
+}
+
+/// Columns of a worker's backend rows.
+enum BackendColumn: Int, CaseIterable {
+  case connections, idle, requests, retries, connects, connectFailures, failures, timeouts, bytesIn, bytesOut
+  case status1xx, status2xx, status3xx, status4xx, status5xx
+}
+
+/// Columns of the rows that all workers write.
+enum LoadColumn: Int, CaseIterable {
+  case inFlight
+  /// Failures without a success between them.
+  case failuresInRow
+}
+
+/// One worker's numbers: written by it alone, read by anybody.
+final class WorkerCounters: Sendable {
+  let listeners: SharedCounters
+  let backends: SharedCounters
+
+  init(limits: DataPlaneLimits) {
+    listeners = SharedCounters(rows: limits.listeners, columns: ListenerColumn.allCases.count)
+    backends = SharedCounters(rows: limits.backends, columns: BackendColumn.allCases.count)
+  }
+
+  @inline(__always) func add(_ listener: UInt32, _ column: ListenerColumn, _ value: Int = 1) {
+    listeners.bump(Int(listener), column.rawValue, value)
+  }
+
+  @inline(__always) func add(_ backend: BackendSlot, _ column: BackendColumn, _ value: Int = 1) {
+    backends.bump(Int(backend.index), column.rawValue, value)
+  }
+
+  /// For a new backend in an old slot; what a worker counts in this very moment may get lost.
+  func reset(backend row: Int) {
+    for column in BackendColumn.allCases { backends.store(row, column.rawValue, 0) }
+  }
+
+  func addResponse(_ listener: UInt32, status: Int) {
+    let column = ListenerColumn.status1xx.rawValue + status / 100 - 1
+    if (1...5).contains(status / 100) { listeners.bump(Int(listener), column) }
+  }
+
+  func addResponse(_ backend: BackendSlot, status: Int) {
+    let column = BackendColumn.status1xx.rawValue + status / 100 - 1
+    if (1...5).contains(status / 100) { backends.bump(Int(backend.index), column) }
+  }
+
+  func read(listener row: Int) -> ListenerStatistics {
+    func value(_ column: ListenerColumn) -> UInt64 { UInt64(clamping: listeners.load(row, column.rawValue)) }
+    var result = ListenerStatistics()
+    result.accepted = value(.accepted)
+    result.connections = value(.connections)
+    result.refused = value(.refused)
+    result.requests = value(.requests)
+    result.inFlight = value(.inFlight)
+    result.bytesIn = value(.bytesIn)
+    result.bytesOut = value(.bytesOut)
+    result.responses.informational = value(.status1xx)
+    result.responses.successful = value(.status2xx)
+    result.responses.redirection = value(.status3xx)
+    result.responses.clientError = value(.status4xx)
+    result.responses.serverError = value(.status5xx)
+    result.malformed = value(.malformed)
+    result.rateLimited = value(.rateLimited)
+    result.timeouts = value(.timeouts)
+    result.dropped = value(.dropped)
+    return result
+  }
+
+  /// Without `inFlight`, which is not one worker's.
+  func read(backend row: Int) -> BackendStatistics {
+    func value(_ column: BackendColumn) -> UInt64 { UInt64(clamping: backends.load(row, column.rawValue)) }
+    var result = BackendStatistics()
+    result.connections = value(.connections)
+    result.idle = value(.idle)
+    result.requests = value(.requests)
+    result.retries = value(.retries)
+    result.connects = value(.connects)
+    result.connectFailures = value(.connectFailures)
+    result.failures = value(.failures)
+    result.timeouts = value(.timeouts)
+    result.bytesIn = value(.bytesIn)
+    result.bytesOut = value(.bytesOut)
+    result.responses.informational = value(.status1xx)
+    result.responses.successful = value(.status2xx)
+    result.responses.redirection = value(.status3xx)
+    result.responses.clientError = value(.status4xx)
+    result.responses.serverError = value(.status5xx)
+    return result
+  }
+}

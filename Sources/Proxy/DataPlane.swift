@@ -1,0 +1,321 @@
+import Balance
+package import Kernel
+package import Model
+import Reactor
+import Routing
+import Synchronization
+package import Telemetry
+
+/// Why a World cannot be served. Nothing has changed then.
+package enum DataPlaneError: Error, Hashable, Sendable, CustomStringConvertible {
+  case bind(listener: String, address: SocketAddress, Errno)
+  case pattern(listener: String, place: String, pattern: String, String)
+  case tooManyListeners(Int)
+  case tooManyBackends(Int)
+  case thread(Errno)
+
+  package var description: String {
+    switch self {
+    case .bind(let listener, let address, let error): "listener \(listener): cannot listen on \(address): \(error)"
+    case .pattern(let listener, let place, let pattern, let reason):
+      "listener \(listener): \(place): pattern \(pattern): \(reason)"
+    case .tooManyListeners(let limit): "more than \(limit) listeners"
+    case .tooManyBackends(let limit): "more than \(limit) backends"
+    case .thread(let error): "cannot start a worker: \(error)"
+    }
+  }
+}
+
+/// The workers, seen from above: Worlds and drain orders in, observations and statistics out.
+package final class DataPlane: Sendable {
+  private struct State {
+    var listenerRows: [String: UInt32] = [:]
+    var poolRows: [String: UInt32] = [:]
+    var binds: [BindKey: Bound] = [:]
+    var tables: [String: PickTable] = [:]
+    var secret: String
+    /// Who has each slot: a newcomer starts with counters at zero.
+    var owners: [BackendSlot: BackendKey] = [:]
+    var handles: [Thread.Handle] = []
+    var isDraining = false
+  }
+
+  private struct BindKey: Hashable {
+    let address: SocketAddress
+    let datagram: Bool
+
+    /// Whether both want the same port, one of them perhaps on every address.
+    func overlaps(_ other: BindKey) -> Bool {
+      guard datagram == other.datagram, case .ip(let mine) = address, case .ip(let theirs) = other.address else {
+        return false
+      }
+      return mine.port == theirs.port && mine.address.family == theirs.address.family
+    }
+  }
+
+  /// A bound address: a descriptor for each worker, or one that they share.
+  private struct Bound {
+    var descriptors: [Int32]
+    let isShared: Bool
+    let local: Endpoint?
+  }
+
+  private let shared: Shared
+  private let mailboxes: [Mailbox<WorkerOrder>]
+  private let counters: [WorkerCounters]
+  private let sink: LogSink
+  private let state: Mutex<State>
+
+  /// Starts the threads; they serve nothing until the first World.
+  ///
+  /// - Parameter report: called on a worker's thread when live traffic to a backend keeps failing; must not block.
+  package init(
+    workers: Int, limits: DataPlaneLimits = DataPlaneLimits(), report: @escaping @Sendable (OutlierReport) -> Void
+  ) throws(DataPlaneError) {
+    shared = Shared(limits: limits, report: report)
+    state = Mutex(State(secret: String(Clock.entropy(), radix: 16) + String(Clock.entropy(), radix: 16)))
+    do throws(Errno) {
+      sink = try LogSink()
+      var mailboxes: [Mailbox<WorkerOrder>] = []
+      for _ in 0..<max(1, workers) { mailboxes.append(try Mailbox()) }
+      self.mailboxes = mailboxes
+      counters = mailboxes.map { _ in WorkerCounters(limits: limits) }
+      shared.peers.withLock { $0 = mailboxes }
+      let sink = self.sink
+      var handles = [try Thread.start(name: "sluice-log") { sink.run() }]
+      for number in mailboxes.indices {
+        let (mailbox, shared, counters) = (mailboxes[number], shared, counters[number])
+        handles.append(
+          try Thread.start(name: "sluice-\(number)") {
+            guard
+              var worker = try? Worker(
+                number: number, mailbox: mailbox, shared: shared, counters: counters, log: AccessLogWriter(sink: sink))
+            else { return sink.complain("worker \(number) cannot start: no descriptors") }
+            worker.run()
+          })
+      }
+      state.withLock { $0.handles = handles }
+    } catch {
+      throw .thread(error)
+    }
+  }
+
+  package var workers: Int { mailboxes.count }
+
+  /// Serves by a World from now on, or says why not and goes on with the one before.
+  ///
+  /// New addresses are bound before anything changes. What stays keeps its sockets,
+  /// connections and counters.
+  package func apply(_ world: World) throws(DataPlaneError) {
+    try state.withLock { (state) throws(DataPlaneError) in
+      var next = state
+      assignRows(world.topology, &next)
+      guard next.listenerRows.count <= shared.limits.listeners else { throw .tooManyListeners(shared.limits.listeners) }
+      for standing in world.standings.joined() where Int(standing.slot.index) >= shared.limits.backends {
+        throw .tooManyBackends(shared.limits.backends)
+      }
+      let opened = state.isDraining ? [] : try bind(world.topology, &next)
+      do throws(DataPlaneError) {
+        let snapshots = try compile(world, &next)
+        resetCounters(world, &next)
+        try hand(snapshots, world.topology, &next)
+      } catch {
+        for key in opened { close(next.binds[key], key) }
+        throw error
+      }
+      sink.setTarget(world.topology.accessLog)
+      state = next
+    }
+  }
+
+  private func assignRows(_ topology: Topology, _ state: inout State) {
+    for listener in topology.listeners where state.listenerRows[listener.name] == nil {
+      state.listenerRows[listener.name] = UInt32(state.listenerRows.count)
+    }
+    for pool in topology.pools where state.poolRows[pool.name] == nil {
+      state.poolRows[pool.name] = UInt32(state.poolRows.count)
+    }
+  }
+
+  private func bind(_ topology: Topology, _ state: inout State) throws(DataPlaneError) -> [BindKey] {
+    var opened: [BindKey] = []
+    for listener in topology.listeners {
+      for bind in listener.binds {
+        let key = BindKey(address: bind.address, datagram: listener.transport == .udp)
+        guard state.binds[key] == nil else { continue }
+        do throws(Errno) {
+          let sharesPort = state.binds.keys.contains { $0.overlaps(key) }
+          state.binds[key] = try open(bind, key, alone: !sharesPort)
+          opened.append(key)
+        } catch {
+          for key in opened { close(state.binds[key], key) }
+          throw .bind(listener: listener.name, address: bind.address, error)
+        }
+      }
+    }
+    return opened
+  }
+
+  private func open(_ bind: Bind, _ key: BindKey, alone: Bool) throws(Errno) -> Bound {
+    let kind: Socket.Kind = key.datagram ? .datagram : .stream
+    // A socket of ours shares its port with anybody of our user who asks to: make sure that nobody has it yet.
+    if alone { try Socket.probeExclusive(bind.address, kind) }
+    var descriptors: [Int32] = []
+    do throws(Errno) {
+      if case .unix(let path) = bind.address {
+        descriptors.append(try Socket.listen(bind.address, kind))
+        if !path.hasPrefix("@") { try Socket.setMode(path, bind.mode) }
+        return Bound(descriptors: descriptors, isShared: true, local: nil)
+      }
+      for _ in mailboxes { descriptors.append(try Socket.listen(bind.address, kind)) }
+    } catch {
+      for descriptor in descriptors { Socket.close(descriptor) }
+      throw error
+    }
+    return Bound(descriptors: descriptors, isShared: false, local: Socket.localEndpoint(descriptors[0]))
+  }
+
+  private func close(_ bound: Bound?, _ key: BindKey) {
+    guard let bound else { return }
+    for descriptor in bound.descriptors { Socket.close(descriptor) }
+    if case .unix(let path) = key.address, !path.hasPrefix("@") { Socket.removeFile(path) }
+  }
+
+  /// A snapshot for each worker, so that they share no reference counts.
+  private func compile(_ world: World, _ state: inout State) throws(DataPlaneError) -> [Snapshot] {
+    var tables: [String: PickTable] = [:]
+    for (index, pool) in world.topology.pools.enumerated() {
+      tables[pool.name] = PickTable(pool: pool, standings: world.standings[index], previous: state.tables[pool.name])
+    }
+    state.tables = tables
+    var snapshots: [Snapshot] = []
+    for _ in mailboxes {
+      var listeners = [CompiledListener?](repeating: nil, count: state.listenerRows.count)
+      var pools = [CompiledPool?](repeating: nil, count: state.poolRows.count)
+      for listener in world.topology.listeners {
+        let row = state.listenerRows[listener.name] ?? 0
+        do throws(RouteTableError) {
+          listeners[Int(row)] = try CompiledListener(row: row, model: listener, poolRows: state.poolRows)
+        } catch {
+          throw .pattern(listener: listener.name, place: error.place, pattern: error.pattern, "\(error.reason)")
+        }
+      }
+      for (index, pool) in world.topology.pools.enumerated() {
+        guard let row = state.poolRows[pool.name], let table = tables[pool.name] else { continue }
+        pools[Int(row)] = CompiledPool(
+          row: row, model: pool, standings: world.standings[index], table: table,
+          secret: world.topology.secret ?? state.secret)
+      }
+      snapshots.append(
+        Snapshot(
+          generation: world.generation, listeners: listeners, pools: pools,
+          logsAccess: world.topology.accessLog != .off))
+    }
+    return snapshots
+  }
+
+  private func resetCounters(_ world: World, _ state: inout State) {
+    var owners: [BackendSlot: BackendKey] = [:]
+    for (pool, standings) in zip(world.topology.pools, world.standings) {
+      for (backend, standing) in zip(pool.backends, standings) {
+        let key = BackendKey(pool: pool.name, backend: backend.name)
+        owners[standing.slot] = key
+        guard let old = state.owners[standing.slot], old != key else { continue }
+        for counter in counters { counter.reset(backend: Int(standing.slot.index)) }
+        shared.loads.store(Int(standing.slot.index), LoadColumn.failuresInRow.rawValue, 0)
+      }
+    }
+    // A slot whose backend is gone is still shown while something is open on it, so that nobody else gets it.
+    state.owners = state.owners.filter { slot, _ in isBusy(slot) }
+    state.owners.merge(owners) { _, new in new }
+  }
+
+  private func isBusy(_ slot: BackendSlot) -> Bool {
+    shared.loads.load(Int(slot.index), LoadColumn.inFlight.rawValue) != 0
+      || counters.contains { $0.backends.load(Int(slot.index), BackendColumn.connections.rawValue) != 0 }
+  }
+
+  /// Returns when all workers serve by the new World, so that a drain that was answered has begun everywhere. A worker
+  /// that is held up does not hold up the node.
+  private func hand(
+    _ snapshots: [Snapshot], _ topology: Topology, _ state: inout State
+  ) throws(DataPlaneError) {
+    let latch: Latch
+    do throws(Errno) { latch = try Latch(count: mailboxes.count) } catch { throw .thread(error) }
+    var wanted: [BindKey: (UInt32, Listener.Transport)] = [:]
+    for listener in topology.listeners {
+      for bind in listener.binds {
+        wanted[BindKey(address: bind.address, datagram: listener.transport == .udp)] =
+          (state.listenerRows[listener.name] ?? 0, listener.transport)
+      }
+    }
+    for (number, mailbox) in mailboxes.enumerated() {
+      let sockets = wanted.compactMap { key, value -> ListeningSocket? in
+        guard let bound = state.binds[key] else { return nil }
+        return ListeningSocket(
+          descriptor: bound.isShared ? bound.descriptors[0] : bound.descriptors[number], row: value.0,
+          transport: value.1,
+          isShared: bound.isShared, local: bound.local)
+      }
+      mailbox.post(.adopt(snapshots[number], sockets, latch))
+    }
+    _ = latch.wait(milliseconds: 1000)
+    for (key, bound) in state.binds where wanted[key] == nil {
+      // Workers close their own descriptors when they adopt; a shared one is closed here, when nobody polls it any more.
+      if bound.isShared { close(bound, key) }
+      state.binds[key] = nil
+    }
+  }
+
+  /// Takes no new clients; what is open goes on. `openConnections` tells when it is done.
+  package func drain() {
+    state.withLock { state in
+      state.isDraining = true
+      for (key, bound) in state.binds where bound.isShared {
+        if case .unix(let path) = key.address, !path.hasPrefix("@") { Socket.removeFile(path) }
+      }
+    }
+    for mailbox in mailboxes { mailbox.post(.drain) }
+  }
+
+  package var openConnections: Int { shared.openConnections.load(ordering: .relaxed) }
+
+  package func reopenLog() { sink.reopen() }
+
+  /// Access log lines that were lost.
+  package var droppedLogLines: Int { sink.dropped }
+
+  /// Ends everything that is open and waits for the threads.
+  package func stop() {
+    let handles = state.withLock { state in
+      defer { state.handles = [] }
+      return state.handles
+    }
+    guard let logger = handles.first else { return }
+    for mailbox in mailboxes { mailbox.post(.stop) }
+    for handle in handles.dropFirst() { handle.join() }
+    // A reader of the log that does not read must not keep the node from ending.
+    if sink.stop(within: 1000) { logger.join() }
+  }
+
+  /// A reading of all counters.
+  package func statistics() -> DataPlaneStatistics {
+    let (listenerRows, slots) = state.withLock { state in
+      (state.listenerRows, Array(state.owners.keys))
+    }
+    var result = DataPlaneStatistics()
+    result.workers = workers
+    for (name, row) in listenerRows {
+      var sum = ListenerStatistics()
+      for counter in counters { sum = sum + counter.read(listener: Int(row)) }
+      result.listeners[name] = sum
+    }
+    for slot in slots {
+      var sum = BackendStatistics()
+      for counter in counters { sum = sum + counter.read(backend: Int(slot.index)) }
+      sum.inFlight = UInt64(clamping: shared.loads.load(Int(slot.index), LoadColumn.inFlight.rawValue))
+      result.backends[slot] = sum
+    }
+    return result
+  }
+}

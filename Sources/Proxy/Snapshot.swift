@@ -1,0 +1,292 @@
+import Balance
+import HTTP
+import Model
+import Routing
+import Wire
+
+/// One worker's own compiled copy of a World.
+///
+/// Each worker has its own, so that no reference count is written by two threads. Rows
+/// (listener and pool numbers) are kept by name through every World; a row that is not
+/// in this World is nil.
+final class Snapshot: Sendable {
+  let generation: UInt64
+  let listeners: [CompiledListener?]
+  let pools: [CompiledPool?]
+  let logsAccess: Bool
+
+  init(generation: UInt64, listeners: [CompiledListener?], pools: [CompiledPool?], logsAccess: Bool) {
+    self.generation = generation
+    self.listeners = listeners
+    self.pools = pools
+    self.logsAccess = logsAccess
+  }
+}
+
+final class CompiledListener: Sendable {
+  let row: UInt32
+  let model: Listener
+  let routes: RouteTable
+  let actions: [CompiledRoute]
+  let headLimits: HeadLimits
+  let bodyLimit: Int64
+  let headTimeout: Int64
+  let idleTimeout: Int64
+  let keepAliveTimeout: Int64
+  let tunnelTimeout: Int64
+  let halfClosedTimeout: Int64
+  /// Without a datagram in either direction (UDP).
+  let sessionIdle: Int64
+  let requestIDName: [UInt8]
+  /// "Via: 1.1 name\r\n", or empty.
+  let viaLine: [UInt8]
+  let maxRequests: UInt32
+  let checksAccess: Bool
+  let setsXForwarded: Bool
+  let appendsXForwarded: Bool
+  let setsForwarded: Bool
+  let appendsForwarded: Bool
+  let trustsRequestID: Bool
+  /// Bit `FieldName.rawValue`: the client's lines of this name are not passed on.
+  fileprivate let replaced: UInt64
+
+  init(row: UInt32, model: Listener, poolRows: [String: UInt32]) throws(RouteTableError) {
+    self.row = row
+    self.model = model
+    routes = try RouteTable(routes: model.routes)
+    // A request id that is not trusted is not passed on; the usual name is known to the parser.
+    var dropped: [String] = []
+    if let name = model.http.requestID?.lowercased(), !model.http.trustRequestID, name != "x-request-id" {
+      dropped.append(name)
+    }
+    actions = model.routes.map { CompiledRoute($0, poolRows: poolRows, dropped: dropped) }
+    headLimits = HeadLimits(
+      headBytes: model.limits.headBytes, targetBytes: model.limits.uriBytes, fields: model.limits.headerCount)
+    bodyLimit = model.limits.bodyBytes ?? .max
+    headTimeout = model.timeouts.head.milliseconds
+    idleTimeout = model.timeouts.idle.milliseconds
+    keepAliveTimeout = model.timeouts.keepAlive.milliseconds
+    tunnelTimeout = model.timeouts.tunnel.milliseconds
+    halfClosedTimeout = model.timeouts.halfClosed.milliseconds
+    sessionIdle = model.udp.idle.milliseconds
+    requestIDName = Array((model.http.requestID ?? "").lowercased().utf8)
+    viaLine = model.http.via.map { Array("Via: 1.1 \($0)\r\n".utf8) } ?? []
+    maxRequests = UInt32(clamping: model.http.maxRequests ?? Int(UInt32.max))
+    checksAccess = !model.access.allow.isEmpty || !model.access.deny.isEmpty
+    setsXForwarded = model.http.xForwarded != .off
+    appendsXForwarded = model.http.xForwarded == .append
+    setsForwarded = model.http.forwarded != .off
+    appendsForwarded = model.http.forwarded == .append
+    trustsRequestID = model.http.trustRequestID
+    var replaced: [FieldName] = [.upgrade]
+    // What is appended to is written as one line.
+    if setsXForwarded { replaced.append(.xForwardedFor) }
+    if setsXForwarded, !appendsXForwarded { replaced += [.xForwardedProto, .xForwardedHost] }
+    if setsForwarded { replaced.append(.forwarded) }
+    if !trustsRequestID, model.http.requestID?.lowercased() == "x-request-id" { replaced.append(.xRequestID) }
+    self.replaced = replaced.reduce(0) { $0 | 1 << UInt64($1.rawValue) }
+  }
+}
+
+extension CompiledListener {
+  @inline(__always) func replaces(_ name: FieldName) -> Bool { replaced & 1 << UInt64(name.rawValue) != 0 }
+}
+
+/// Field edits in the form that heads are written in.
+struct CompiledEdits: Sendable {
+  /// Lower case; what `set` and `remove` take out.
+  let removed: [[UInt8]]
+  /// Whole lines with CRLF.
+  let added: [UInt8]
+
+  init(_ edits: [HeaderEdit]) {
+    var removed: [[UInt8]] = []
+    var added: [UInt8] = []
+    for edit in edits {
+      switch edit {
+      case .set(let name, let value):
+        removed.append(Array(name.lowercased().utf8))
+        added += "\(name): \(value)\r\n".utf8
+      case .add(let name, let value): added += "\(name): \(value)\r\n".utf8
+      case .remove(let name): removed.append(Array(name.lowercased().utf8))
+      }
+    }
+    self.removed = removed
+    self.added = added
+  }
+}
+
+final class CompiledRoute: Sendable {
+  enum Action: Sendable {
+    case pool(UInt32)
+    /// Pools by cumulative weight.
+    case split([(UInt32, UInt32)], total: UInt32)
+    case redirect(Redirect)
+    case respond(FixedResponse)
+  }
+
+  let name: String?
+  let action: Action
+  let requestEdits: CompiledEdits
+  let responseEdits: CompiledEdits
+  let rewrite: PathRewrite?
+  /// The path prefix that a rewrite replaces.
+  let prefixLength: Int
+  let requestTimeout: Int64
+  let tryTimeout: Int64
+  let retry: RetryPolicy?
+  /// Of `retry`, in the form that each request needs.
+  let attempts: UInt8?
+  let retriesStatus: Bool?
+
+  init(_ route: Route, poolRows: [String: UInt32], dropped: [String]) {
+    name = route.name
+    action =
+      switch route.action {
+      case .pool(let pool): .pool(poolRows[pool] ?? .max)
+      case .split(let shares):
+        {
+          var sum: UInt32 = 0
+          let cumulative = shares.map { share in
+            sum += UInt32(clamping: share.weight)
+            return (sum, poolRows[share.pool] ?? .max)
+          }
+          return .split(cumulative, total: sum)
+        }()
+      case .redirect(let redirect): .redirect(redirect)
+      case .respond(let response): .respond(response)
+      }
+    requestEdits = CompiledEdits(dropped.map { .remove(name: $0) } + route.requestHeaders)
+    responseEdits = CompiledEdits(route.responseHeaders)
+    rewrite = route.rewrite
+    prefixLength =
+      switch route.match.path {
+      case .prefix(let path): path.utf8.count
+      default: 0
+      }
+    requestTimeout = route.timeouts.request?.milliseconds ?? 0
+    tryTimeout = route.timeouts.perTry?.milliseconds ?? 0
+    retry = route.retry
+    attempts = route.retry.map { UInt8(clamping: $0.attempts) }
+    retriesStatus = route.retry.map { !$0.onStatus.isEmpty }
+  }
+}
+
+final class CompiledPool: Sendable {
+  let row: UInt32
+  let model: Pool
+  let table: PickTable
+  let standings: [Standing]
+  let keys: KeyHasher
+  let persistence: CompiledPersistence
+  let connectTimeout: Int64
+  let responseTimeout: Int64
+  let keepAliveTimeout: Int64
+  let queueTimeout: Int64
+  let outlier: OutlierPolicy?
+  let countsServerErrors: Bool
+  let attempts: UInt8
+  let retriesStatus: Bool
+  let persists: Bool
+  /// Differs when a backend has come, gone or moved.
+  let layout: UInt64
+
+  init(row: UInt32, model: Pool, standings: [Standing], table: PickTable, secret: String) {
+    self.row = row
+    self.model = model
+    self.table = table
+    self.standings = standings
+    keys = KeyHasher(secret: secret)
+    persistence = CompiledPersistence(pool: model, secret: secret)
+    connectTimeout = model.timeouts.connect.milliseconds
+    responseTimeout = model.timeouts.response.milliseconds
+    keepAliveTimeout = model.timeouts.keepAlive.milliseconds
+    queueTimeout = model.queue.timeout.milliseconds
+    outlier = model.outlier
+    countsServerErrors = model.outlier?.countServerErrors == true
+    attempts = UInt8(clamping: model.retry.attempts)
+    retriesStatus = !model.retry.onStatus.isEmpty
+    persists = model.persistence != nil
+    var hash = SipHash(key: (0, 0))
+    for standing in standings { hash.update(UInt64(standing.slot.index)) }
+    layout = hash.finish() | 1
+  }
+
+  func index(of slot: BackendSlot) -> Int? { standings.firstIndex { $0.slot == slot } }
+}
+
+/// How a pool keeps clients on their backend.
+enum CompiledPersistence: Sendable {
+  case none
+  case cookie(StickyCookie)
+  case source(prefixV4: Int, prefixV6: Int, idle: Int64, maxEntries: Int)
+  case header(name: [UInt8], idle: Int64, maxEntries: Int)
+
+  init(pool: Pool, secret: String) {
+    switch pool.persistence {
+    case nil: self = .none
+    case .cookie(let name, let maxAge, let sameSite, let secure):
+      self = .cookie(
+        StickyCookie(pool: pool, name: name, maxAge: maxAge, sameSite: sameSite, secure: secure, secret: secret))
+    case .source(let v4, let v6, let idle, let maxEntries):
+      self = .source(prefixV4: v4, prefixV6: v6, idle: idle.milliseconds, maxEntries: maxEntries)
+    case .header(let name, let idle, let maxEntries):
+      self = .header(name: Array(name.lowercased().utf8), idle: idle.milliseconds, maxEntries: maxEntries)
+    }
+  }
+}
+
+/// An inserted cookie: its value is a keyed hash of the pool's and the backend's name.
+///
+/// Opaque, not forgeable without the secret, and the same after every reload, on every
+/// node that has the secret. There is nothing to decode: a value that is not in the
+/// table is not a cookie of ours.
+struct StickyCookie: Sendable {
+  let name: [UInt8]
+  /// By backend index: "Set-Cookie: name=value; …\r\n".
+  let lines: [[UInt8]]
+  private let indices: [UInt64: Int]
+
+  init(pool: Pool, name: String, maxAge: Duration?, sameSite: String?, secure: Bool, secret: String) {
+    self.name = Array(name.utf8)
+    var attributes = "; Path=/; HttpOnly"
+    if let maxAge { attributes += "; Max-Age=\(maxAge.components.seconds)" }
+    if let sameSite {
+      attributes += "; SameSite=\(sameSite.prefix(1).uppercased())\(sameSite.dropFirst().lowercased())"
+    }
+    if secure { attributes += "; Secure" }
+    var keyed = SipHash(key: (0x736c_7569_6365_2d73, 0x7469_636b_792d_6b31))
+    keyed.update(secret)
+    let key = keyed.finish()
+    var lines: [[UInt8]] = []
+    var indices: [UInt64: Int] = [:]
+    for (index, backend) in pool.backends.enumerated() {
+      var hash = SipHash(key: (key, 0x636f_6f6b_6965_2d76))
+      hash.update(pool.name)
+      hash.update(0 as UInt8)
+      hash.update(backend.name)
+      let value = hash.finish()
+      let text = String(value, radix: 16)
+      let padded = String(repeating: "0", count: 16 - text.utf8.count) + text
+      lines.append(Array("Set-Cookie: \(name)=\(padded)\(attributes)\r\n".utf8))
+      indices[value] = index
+    }
+    self.lines = lines
+    self.indices = indices
+  }
+
+  /// The backend that a cookie's value stands for; exactly 16 lower-case hexadecimal digits.
+  func backend(of value: Span<UInt8>) -> Int? {
+    guard value.count == 16 else { return nil }
+    var number: UInt64 = 0
+    for index in value.indices {
+      let byte = value[index]
+      switch byte {
+      case UInt8(ascii: "0")...UInt8(ascii: "9"): number = number << 4 | UInt64(byte - UInt8(ascii: "0"))
+      case UInt8(ascii: "a")...UInt8(ascii: "f"): number = number << 4 | UInt64(byte - UInt8(ascii: "a") + 10)
+      default: return nil
+      }
+    }
+    return indices[number]
+  }
+}

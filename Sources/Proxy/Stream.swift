@@ -1,0 +1,87 @@
+import Model
+import Reactor
+
+/// A connection, to a client or to a backend. A plain value in the worker's slab.
+struct Stream: BitwiseCopyable {
+  enum Role: BitwiseCopyable { case client, backend }
+
+  /// What the next event means.
+  enum Phase: BitwiseCopyable {
+    /// Client: a PROXY header is expected.
+    case proxyHeader
+    /// Client (HTTP): between requests, or within a head.
+    case request
+    /// In use by an exchange.
+    case exchange
+    /// Backend: the connection is being established.
+    case connecting
+    /// Backend: kept alive, in the idle list of its slot.
+    case idle
+    /// Client: the answer is out; what still comes is read and thrown away, then closed.
+    case lingering
+  }
+
+  struct Flags: OptionSet, BitwiseCopyable {
+    let rawValue: UInt16
+    /// The kernel may have bytes for us (edge-triggered: remembered until a short read).
+    static let readable = Flags(rawValue: 1)
+    static let writable = Flags(rawValue: 2)
+    /// The peer has said that it will send no more, or that something is wrong.
+    static let ending = Flags(rawValue: 4)
+    /// The end was read.
+    static let ended = Flags(rawValue: 8)
+    /// We have sent our end.
+    static let shut = Flags(rawValue: 16)
+    /// Backend: has served an exchange before this one.
+    static let reused = Flags(rawValue: 64)
+    /// Client: its listener speaks HTTP.
+    static let http = Flags(rawValue: 128)
+    /// Client: this was the connection's last request.
+    static let lastRequest = Flags(rawValue: 256)
+    /// Client: the source comes from a PROXY header.
+    static let proxied = Flags(rawValue: 512)
+    /// Linger after flushing instead of closing.
+    static let lingerWhenFlushed = Flags(rawValue: 1024)
+  }
+
+  static let none = UInt32.max
+
+  var fd: Int32 = -1
+  var role = Role.client
+  var phase = Phase.request
+  var flags: Flags = []
+  /// The exchange that it works for.
+  var exchange = Stream.none
+  var timer = Stream.none
+  /// In loop milliseconds; `.max`: none. The timer may be armed for earlier, never for later.
+  var deadline = Int64.max
+  /// Received and not yet consumed: a partial head, or pipelined requests.
+  var input = Chain()
+  /// What the socket has refused so far.
+  var output = Chain()
+  var next = Stream.none
+  var previous = Stream.none
+  /// Client: the listener's row. Backend: the slot.
+  var row: UInt32 = 0
+  /// Client: how far a partial head was searched for its end (the parser's).
+  var scanned: UInt32 = 0
+  /// Client: requests so far. Backend: exchanges so far.
+  var served: UInt32 = 0
+  /// Client: where it comes from.
+  var source = Endpoint(.anyV4, 0)
+}
+
+/// What an epoll token or a timer token means.
+enum Token {
+  enum Kind: UInt8 { case mailbox = 1, acceptor, stream, datagrams, session }
+
+  static func make(_ kind: Kind, _ index: UInt32, _ generation: UInt32 = 0) -> UInt64 {
+    UInt64(kind.rawValue) << 56 | UInt64(generation & 0xff_ffff) << 32 | UInt64(index)
+  }
+
+  @inline(__always) static func kind(_ token: UInt64) -> UInt8 { UInt8(truncatingIfNeeded: token >> 56) }
+  @inline(__always) static func index(_ token: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: token) }
+  @inline(__always) static func generation(_ token: UInt64) -> UInt32 {
+    UInt32(truncatingIfNeeded: token >> 32) & 0xff_ffff
+  }
+}

@@ -1,0 +1,246 @@
+import Balance
+import HTTP
+import Kernel
+import Model
+import Reactor
+import Routing
+import Sniff
+import Wire
+
+/// What a worker is told. Everything is a set or a state, so that a repeated message does no harm.
+enum WorkerOrder: Sendable {
+  /// Serve by this World, on exactly these sockets.
+  case adopt(Snapshot, [ListeningSocket], Latch)
+  /// Take no new clients; end what can be ended.
+  case drain
+  /// Another worker has freed a connection of a backend that requests wait for.
+  case capacity
+  case stop
+}
+
+struct ListeningSocket: Sendable {
+  let descriptor: Int32
+  let row: UInt32
+  let transport: Listener.Transport
+  /// One descriptor for all workers (Unix sockets).
+  let isShared: Bool
+  /// The bound port, for PROXY headers and wildcard binds.
+  let local: Endpoint?
+}
+
+/// One thread's event loop with everything it owns.
+///
+/// The whole state is this one value on the thread's stack: exclusivity is proven by the
+/// compiler, nothing is reference-counted per event, nothing is shared but `shared`.
+/// The extensions, by the way of a request: Accept, ClientInput, Routing, Assign,
+/// Connect, Send, Response, Finish; Tunnel beside them. Datagrams, Sessions, Upstream, Replies are UDP's.
+struct Worker: ~Copyable {
+  struct Acceptor {
+    var socket: ListeningSocket
+    var paused = false
+  }
+
+  /// A snapshot that exchanges may still refer to.
+  struct Epoch {
+    var snapshot: Snapshot?
+    var users = 0
+  }
+
+  let number: Int
+  let mailbox: Mailbox<WorkerOrder>
+  let shared: Shared
+  let counters: WorkerCounters
+  let loads: LiveLoads
+
+  var epoll: Epoll
+  var wheel: TimerWheel
+  var streams: Slab<Stream>
+  var exchanges: Slab<Exchange>
+  var buffers: BufferPool
+  /// What was just received; a message is parsed where it lies.
+  var incoming = ByteRegion(capacity: Worker.regionSize)
+  /// The message being written.
+  var outgoing = ByteRegion(capacity: Worker.regionSize)
+  var text = ByteRegion(capacity: 16 * 1024)
+  var head = RequestHead()
+  var responseHead = ResponseHead()
+  /// The normal form of a request's path, when it differs from what came.
+  var normalPath: [UInt8] = []
+  var pathIsRewritten = false
+  var scratch = MatchScratch()
+  var random: Random
+  var log: AccessLogWriter
+  var datagrams: DatagramState
+
+  var current: Snapshot
+  var currentEpoch: UInt32 = 0
+  var epochs: [Epoch]
+  var acceptors: [UInt32: Acceptor] = [:]
+  var pools: [PoolState] = []
+  /// By pool row, like `pools`.
+  var pickers: [Picker] = []
+  /// Idle backend connections: the list's head by slot.
+  var idle: [IdleList] = []
+  /// Streams that have more to read than one turn allows.
+  var ready: [UInt64] = []
+  /// Pools with requests that wait and a backend that has room again.
+  var rowsWithRoom: [Int] = []
+
+  /// Coarse clocks, set once per turn.
+  var now: Instant
+  var milliseconds: Int64
+  var isDraining = false
+  var isStopping = false
+  var nextSweep: Int64 = 0
+  var sweepTimer = Stream.none
+  /// Clients behind a PROXY header: the destination that it names.
+  var proxied: [UInt32: Endpoint] = [:]
+
+  static let regionSize = 64 * 1024
+
+  init(
+    number: Int, mailbox: Mailbox<WorkerOrder>, shared: Shared, counters: WorkerCounters, log: consuming AccessLogWriter
+  )
+    throws(Errno)
+  {
+    let epoll = try Epoll()
+    try epoll.add(mailbox.wakeup.descriptor, token: Token.make(.mailbox, 0), .level)
+    let datagrams = try DatagramState(limit: shared.limits.connections)
+    self.epoll = epoll
+    self.number = number
+    self.mailbox = mailbox
+    self.shared = shared
+    self.counters = counters
+    loads = LiveLoads(counters: shared.loads)
+    now = Clock.now()
+    milliseconds = now.nanoseconds / 1_000_000
+    // Streams and datagram sessions have a limit each.
+    wheel = TimerWheel(limit: shared.limits.connections * 2, now: milliseconds)
+    streams = Slab(limit: shared.limits.connections, blank: Stream())
+    exchanges = Slab(limit: shared.limits.connections, blank: Exchange())
+    buffers = BufferPool(bytes: shared.limits.bufferedBytes)
+    random = Random(seed: Clock.entropy())
+    self.log = log
+    self.datagrams = datagrams
+    current = Snapshot(generation: 0, listeners: [], pools: [], logsAccess: false)
+    epochs = [Epoch(snapshot: current, users: 1)]
+  }
+
+  mutating func run() {
+    while !isStopping { turn() }
+    closeEverything()
+  }
+
+  /// One round: wait, handle what happened, then what time has brought.
+  private mutating func turn() {
+    let wait = ready.isEmpty ? wheel.wait(from: milliseconds) : 0
+    let count = epoll.wait(milliseconds: wait.map { Int32(clamping: min($0, 60_000)) } ?? 60_000)
+    now = Clock.now()
+    milliseconds = now.nanoseconds / 1_000_000
+    for index in 0..<count { dispatch(epoll[index]) }
+    if !ready.isEmpty { resumeReady() }
+    flushReplies()
+    wheel.advance(to: milliseconds)
+    while let token = wheel.nextDue() { expire(token) }
+    serveQueues()
+    if milliseconds >= nextSweep { sweep() }
+    if log.flush(now: milliseconds) { wakeForSweep() }
+  }
+
+  private mutating func dispatch(_ event: Epoll.Event) {
+    let index = Token.index(event.token)
+    switch Token.kind(event.token) {
+    case Token.Kind.stream.rawValue:
+      guard streams.isUsed(index), streams.generation(index) == Token.generation(event.token) else { return }
+      if event.readable { streams[index].flags.insert(.readable) }
+      if event.ending { streams[index].flags.insert(.ending) }
+      if event.writable { streams[index].flags.insert(.writable) }
+      advance(index, writable: event.writable)
+    case Token.Kind.acceptor.rawValue: acceptAll(index)
+    case Token.Kind.datagrams.rawValue: receiveDatagrams(index)
+    case Token.Kind.session.rawValue: receiveReplies(index, generation: Token.generation(event.token))
+    case Token.Kind.mailbox.rawValue: readMail()
+    default: break
+    }
+  }
+
+  /// Lets a stream that has used up its share of a turn go on.
+  private mutating func resumeReady() {
+    let tokens = ready
+    ready.removeAll(keepingCapacity: true)
+    for token in tokens {
+      let index = Token.index(token)
+      if Token.kind(token) == Token.Kind.session.rawValue {
+        receiveReplies(index, generation: Token.generation(token))
+        continue
+      }
+      guard streams.isUsed(index), streams.generation(index) == Token.generation(token) else { continue }
+      advance(index, writable: false)
+    }
+  }
+
+  mutating func continueNextTurn(_ index: UInt32) {
+    ready.append(Token.make(.stream, index, streams.generation(index)))
+  }
+
+  /// What an event means depends on the stream's phase.
+  mutating func advance(_ index: UInt32, writable: Bool) {
+    let phase = streams[index].phase
+    if writable, phase != .connecting, !streams[index].output.isEmpty {
+      guard flush(index) else { return }
+    }
+    switch phase {
+    case .proxyHeader: if streams[index].flags.contains(.readable) { readProxyHeader(index) }
+    case .request: readRequest(index)
+    case .exchange: advanceExchange(index)
+    case .connecting: if writable { finishConnecting(index) }
+    case .idle: readIdle(index)
+    case .lingering: linger(index)
+    }
+  }
+
+  private mutating func advanceExchange(_ index: UInt32) {
+    let exchange = streams[index].exchange
+    guard exchange != Exchange.none, exchanges.isUsed(exchange) else { return }
+    if exchanges[exchange].kind == .tunnel {
+      pumpTunnel(exchange)
+    } else if streams[index].role == .backend {
+      advanceBackend(exchange)
+    } else {
+      advanceClient(exchange)
+    }
+  }
+
+  private mutating func expire(_ token: UInt64) {
+    let index = Token.index(token)
+    if Token.kind(token) == Token.Kind.session.rawValue {
+      return expireSession(index, generation: Token.generation(token))
+    }
+    guard streams.isUsed(index), streams.generation(index) == Token.generation(token) else { return }
+    if streams[index].deadline > milliseconds {
+      if streams[index].deadline != .max { wheel.arm(streams[index].timer, by: streams[index].deadline) }
+      return
+    }
+    streams[index].deadline = .max
+    timeOut(index)
+  }
+
+  /// Sets when the stream's wait ends; a deadline that moves back costs one comparison.
+  @inline(__always) mutating func setDeadline(_ index: UInt32, _ deadline: Int64) {
+    streams[index].deadline = deadline
+    if deadline != .max { wheel.arm(streams[index].timer, by: deadline) }
+  }
+
+  private mutating func readMail() {
+    for order in mailbox.take() {
+      switch order {
+      case .adopt(let snapshot, let sockets, let latch):
+        adopt(snapshot, sockets)
+        latch.arrive()
+      case .drain: drain()
+      case .capacity: noteRoomEverywhere()
+      case .stop: isStopping = true
+      }
+    }
+  }
+}

@@ -1,0 +1,270 @@
+import Balance
+import HTTP
+import Kernel
+import Model
+import Reactor
+
+/// A backend's bytes become the response.
+extension Worker {
+  /// A backend that only ever promises an answer is not one.
+  static let maxInterims: UInt8 = 32
+
+  /// Heads of responses may be larger than what clients may send.
+  static let responseLimits = HeadLimits(headBytes: 48 * 1024, targetBytes: 8 * 1024, fields: FieldTable.capacity)
+
+  mutating func pumpResponse(_ exchange: UInt32) {
+    var budget = Worker.readBudget
+    while exchanges.isUsed(exchange), exchanges[exchange].phase == .sent || exchanges[exchange].phase == .response {
+      let backend = exchanges[exchange].backend
+      guard backend != Stream.none, !exchanges[exchange].flags.contains(.responseDone),
+        streams[exchanges[exchange].client].output.isEmpty
+      else { return }
+      guard streams[backend].flags.contains(.readable) else { return }
+      guard budget > 0 else { return continueNextTurn(backend) }
+      budget -= 1
+      guard receiveResponse(exchange, backend) else { return }
+      if exchanges[exchange].phase == .sent {
+        readResponseHead(exchange, backend)
+      } else {
+        passResponseBody(exchange, from: 0)
+      }
+    }
+  }
+
+  /// Fills `incoming`; false when there is nothing to go on with.
+  private mutating func receiveResponse(_ exchange: UInt32, _ backend: UInt32) -> Bool {
+    incoming.clear()
+    if !streams[backend].input.isEmpty { buffers.copy(streams[backend].input, to: &incoming) }
+    let held = incoming.count
+    let result = incoming.receive(from: streams[backend].fd)
+    if result.wouldBlock {
+      streams[backend].flags.remove(.readable)
+      return false
+    }
+    if result.isEnd, held < incoming.capacity {
+      streams[backend].flags.insert(.ended)
+      endOfBackend(exchange, held)
+      return false
+    }
+    if result.value <= 0 {
+      backendFailed(exchange, .backendReset)
+      return false
+    }
+    if exchanges[exchange].firstByte == 0 { exchanges[exchange].firstByte = now.nanoseconds }
+    if incoming.room > 0, !streams[backend].flags.contains(.ending) { streams[backend].flags.remove(.readable) }
+    counters.add(exchanges[exchange].slot, .bytesIn, result.bytes)
+    if held > 0 { buffers.release(&streams[backend].input) }
+    return true
+  }
+
+  /// The backend has closed: that may be the response's end.
+  private mutating func endOfBackend(_ exchange: UInt32, _ held: Int) {
+    if exchanges[exchange].phase == .response, case .untilClose = exchanges[exchange].responseBody.framing {
+      exchanges[exchange].flags.insert(.responseDone)
+      return finishResponse(exchange)
+    }
+    backendFailed(
+      exchange, exchanges[exchange].phase == .response ? .bodyCut : held > 0 ? .malformedResponse : .backendClosed)
+  }
+
+  private mutating func readResponseHead(_ exchange: UInt32, _ backend: UInt32) {
+    var scanned = Int(streams[backend].scanned)
+    do throws(HeadError) {
+      let method = exchanges[exchange].method
+      guard
+        let length = try responseHead.parse(incoming, method: method, scanned: &scanned, limits: Worker.responseLimits)
+      else {
+        streams[backend].scanned = UInt32(scanned)
+        if !buffers.append(incoming, 0..<incoming.count, to: &streams[backend].input) {
+          backendFailed(exchange, .outOfBuffers)
+        }
+        return
+      }
+      streams[backend].scanned = 0
+      if responseHead.isInterim {
+        passInterim(exchange, backend, length)
+      } else if responseHead.upgrade, exchanges[exchange].flags.isDisjoint(with: [.upgrade, .connect]) {
+        // RFC 9110 §15.2.2: nobody asked to switch.
+        backendFailed(exchange, .malformedResponse)
+      } else if wantsAnotherTry(exchange, status: responseHead.status) {
+        retryOrFail(exchange, .none)
+      } else {
+        beginResponse(exchange, length)
+      }
+    } catch {
+      backendFailed(exchange, .malformedResponse)
+    }
+  }
+
+  /// 100, 102, 103: passed on to a client that knows them; more follows.
+  private mutating func passInterim(_ exchange: UInt32, _ backend: UInt32, _ length: Int) {
+    exchanges[exchange].interims &+= 1
+    guard exchanges[exchange].interims <= Worker.maxInterims else { return backendFailed(exchange, .malformedResponse) }
+    if !exchanges[exchange].flags.contains(.http10) {
+      writeResponseHead(exchange, nil, viaLine: [])
+      counters.addResponse(exchanges[exchange].listener, status: Int(responseHead.status))
+      // An answer of our own may still follow, but not another backend's.
+      exchanges[exchange].attempts = 0
+      if deliverOutgoing(0..<outgoing.count, to: exchanges[exchange].client) == .failed {
+        return abort(exchange, .clientClosed)
+      }
+    }
+    if length < incoming.count {
+      guard buffers.append(incoming, length..<incoming.count, to: &streams[backend].input) else {
+        return backendFailed(exchange, .outOfBuffers)
+      }
+      // What is held must be parsed without waiting for more; the next read tells whether there is more.
+      streams[backend].flags.insert(.readable)
+      reparse(exchange, backend)
+    }
+  }
+
+  /// Parses what is held behind an interim response.
+  private mutating func reparse(_ exchange: UInt32, _ backend: UInt32) {
+    incoming.clear()
+    buffers.copy(streams[backend].input, to: &incoming)
+    buffers.release(&streams[backend].input)
+    readResponseHead(exchange, backend)
+  }
+
+  /// Nothing of this exchange can be taken back from now on.
+  private mutating func stopRetrying(_ exchange: UInt32) {
+    exchanges[exchange].flags.insert(.responding)
+    if exchanges[exchange].sent == exchanges[exchange].request.count { stopReplaying(exchange) }
+  }
+
+  private mutating func beginResponse(_ exchange: UInt32, _ length: Int) {
+    let status = responseHead.status
+    exchanges[exchange].status = status
+    exchanges[exchange].ending = .none
+    counters.addResponse(exchanges[exchange].slot, status: Int(status))
+    counters.addResponse(exchanges[exchange].listener, status: Int(status))
+    if status >= 500, current.pools[Int(exchanges[exchange].pool)]?.countsServerErrors == true {
+      countTowardsOutlier(exchange, "5xx response")
+    } else {
+      backendSucceeded(exchange)
+    }
+    if pickers[Int(exchanges[exchange].pool)].learnsLatency { observeLatency(exchange, failed: status >= 500) }
+    exchanges[exchange].phase = .response
+    exchanges[exchange].responseBody = BodyState(responseHead.body)
+    if responseHead.keepAlive { exchanges[exchange].flags.insert(.backendKeepAlive) }
+    settleClientConnection(exchange)
+    stopRetrying(exchange)
+    let listener = snapshot(of: exchanges[exchange].epoch).listeners[Int(exchanges[exchange].listener)]
+    writeResponseHead(exchange, listener?.actions[Int(exchanges[exchange].route)], viaLine: listener?.viaLine ?? [])
+    guard !outgoing.overflowed else { return backendFailed(exchange, .malformedResponse) }
+    if responseHead.upgrade { return beginUpgrade(exchange, length) }
+    if exchanges[exchange].responseBody.isEmpty { exchanges[exchange].flags.insert(.responseDone) }
+    waitForResponse(exchange)
+    passResponseBody(exchange, from: length)
+  }
+
+  /// Whether the client's connection outlives this response.
+  private mutating func settleClientConnection(_ exchange: UInt32) {
+    if !exchanges[exchange].flags.contains(.requestDone) || isDraining {
+      exchanges[exchange].flags.remove(.clientKeepAlive)
+    }
+    switch responseHead.body {
+    case .untilClose: exchanges[exchange].flags.remove(.clientKeepAlive)
+    case .chunked where exchanges[exchange].flags.contains(.http10):
+      // RFC 9112 §7.1: an HTTP/1.0 client knows no chunks; its body ends with the connection.
+      exchanges[exchange].flags.insert(.dechunk)
+      exchanges[exchange].flags.remove(.clientKeepAlive)
+    default: break
+    }
+  }
+
+  /// 101, or 2xx to CONNECT: bytes from here on belong to the new protocol.
+  private mutating func beginUpgrade(_ exchange: UInt32, _ length: Int) {
+    let wanted = exchanges[exchange].flags
+    guard wanted.contains(.upgrade) || wanted.contains(.connect) else {
+      return backendFailed(exchange, .malformedResponse)
+    }
+    outgoing.append(incoming, length..<incoming.count)
+    guard !outgoing.overflowed, deliverOutgoing(0..<outgoing.count, to: exchanges[exchange].client) != .failed else {
+      return abort(exchange, .clientClosed)
+    }
+    exchanges[exchange].bytesOut += Int64(incoming.count - length)
+    startTunnel(exchange)
+  }
+
+  /// Passes what is in `incoming` from `start` on, behind what is in `outgoing` when the head is fresh.
+  private mutating func passResponseBody(_ exchange: UInt32, from start: Int) {
+    let fresh = start > 0
+    if exchanges[exchange].flags.contains(.dechunk) { return passDecoded(exchange, from: start, fresh: fresh) }
+    let (taken, done): (Int, Bool)
+    do throws(ChunkError) {
+      (taken, done) = try exchanges[exchange].responseBody.consume(incoming, from: start)
+    } catch {
+      return backendFailed(exchange, .bodyCut)
+    }
+    if done { exchanges[exchange].flags.insert(.responseDone) }
+    // Bytes behind the response's end: that connection is not to be trusted again.
+    if start + taken < incoming.count { exchanges[exchange].flags.remove(.backendKeepAlive) }
+    exchanges[exchange].bytesOut += Int64(taken)
+    let client = exchanges[exchange].client
+    var delivery = Delivery.sent
+    if fresh, taken <= outgoing.room {
+      outgoing.append(incoming, start..<start + taken)
+      delivery = deliverOutgoing(0..<outgoing.count, to: client)
+    } else {
+      if fresh { delivery = deliverOutgoing(0..<outgoing.count, to: client) }
+      if delivery != .failed, taken > 0 { delivery = deliverIncoming(start..<start + taken, to: client) }
+    }
+    settle(exchange, delivery)
+  }
+
+  private mutating func passDecoded(_ exchange: UInt32, from start: Int, fresh: Bool) {
+    if !fresh { outgoing.clear() }
+    var position = start
+    let client = exchanges[exchange].client
+    var delivery = Delivery.sent
+    do throws(ChunkError) {
+      walk: while true {
+        switch try exchanges[exchange].responseBody.nextContent(incoming, from: &position) {
+        case .data(let range):
+          if range.count > outgoing.room {
+            delivery = deliverOutgoing(0..<outgoing.count, to: client)
+            outgoing.clear()
+            if delivery == .failed { break walk }
+          }
+          outgoing.append(incoming, range)
+          exchanges[exchange].bytesOut += Int64(range.count)
+        case .more: break walk
+        case .finished:
+          exchanges[exchange].flags.insert(.responseDone)
+          break walk
+        }
+      }
+    } catch {
+      return backendFailed(exchange, .bodyCut)
+    }
+    if delivery != .failed, outgoing.count > 0 { delivery = deliverOutgoing(0..<outgoing.count, to: client) }
+    settle(exchange, delivery)
+  }
+
+  /// After a piece of the response: done, or who is to move next.
+  private mutating func settle(_ exchange: UInt32, _ delivery: Delivery) {
+    switch delivery {
+    case .failed: abort(exchange, .clientClosed)
+    case .held:
+      // The client is to read: its idle time runs, the backend's rests.
+      waitForClient(exchange)
+      setDeadline(exchanges[exchange].backend, exchanges[exchange].deadline)
+      if exchanges[exchange].flags.contains(.responseDone) { releaseBackend(exchange, reusable: true) }
+    case .sent:
+      if exchanges[exchange].flags.contains(.responseDone) { return finishResponse(exchange) }
+      waitForResponse(exchange)
+      if exchanges[exchange].flags.contains(.requestDone) {
+        setDeadline(exchanges[exchange].client, exchanges[exchange].deadline)
+      }
+    }
+  }
+
+  private mutating func observeLatency(_ exchange: UInt32, failed: Bool) {
+    let state = exchanges[exchange]
+    guard let pool = current.pools[Int(state.pool)], let index = pool.index(of: state.slot) else { return }
+    pickers[Int(state.pool)].observe(
+      latency: now.nanoseconds - state.triedAt, backend: index, failed: failed, now: now)
+  }
+}

@@ -1,0 +1,188 @@
+import Kernel
+import Model
+import Reactor
+import Synchronization
+
+/// Bytes out of and into a stream, and its end.
+extension Worker {
+  /// What became of bytes that were to go to a stream.
+  enum Delivery { case sent, held, failed }
+
+  /// Sends a range of `outgoing`; what the socket refuses is held, and then the source must pause.
+  mutating func deliverOutgoing(_ range: Range<Int>, to index: UInt32) -> Delivery {
+    countSent(index, range.count)
+    var start = range.lowerBound
+    if streams[index].output.isEmpty {
+      let result = outgoing.send(range, to: streams[index].fd)
+      if result.failed { return .failed }
+      start += result.bytes
+      if start == range.upperBound { return .sent }
+    }
+    streams[index].flags.remove(.writable)
+    return buffers.append(outgoing, start..<range.upperBound, to: &streams[index].output) ? .held : .failed
+  }
+
+  /// The same for a range of `incoming`.
+  mutating func deliverIncoming(_ range: Range<Int>, to index: UInt32) -> Delivery {
+    countSent(index, range.count)
+    var start = range.lowerBound
+    if streams[index].output.isEmpty {
+      let result = incoming.send(range, to: streams[index].fd)
+      if result.failed { return .failed }
+      start += result.bytes
+      if start == range.upperBound { return .sent }
+    }
+    streams[index].flags.remove(.writable)
+    return buffers.append(incoming, start..<range.upperBound, to: &streams[index].output) ? .held : .failed
+  }
+
+  @inline(__always) private func countSent(_ index: UInt32, _ bytes: Int) {
+    if streams[index].role == .client { counters.add(streams[index].row, .bytesOut, bytes) }
+  }
+
+  /// Sends what was held; false when the stream is gone. Resumes whoever waited for the room.
+  mutating func flush(_ index: UInt32) -> Bool {
+    while !streams[index].output.isEmpty {
+      let result = buffers.send(&streams[index].output, to: streams[index].fd)
+      if result.wouldBlock {
+        streams[index].flags.remove(.writable)
+        return true
+      }
+      if result.failed {
+        fail(index)
+        return false
+      }
+    }
+    if streams[index].flags.contains(.lingerWhenFlushed) { startLingering(index) }
+    return streams.isUsed(index)
+  }
+
+  /// A stream whose socket reports an error: its exchange decides what that means.
+  private mutating func fail(_ index: UInt32) {
+    let exchange = streams[index].exchange
+    guard exchange != Exchange.none, exchanges.isUsed(exchange) else { return close(index) }
+    if exchanges[exchange].kind == .tunnel { return endTunnel(exchange, reset: true) }
+    if streams[index].role == .backend {
+      buffers.release(&streams[index].output)
+      uploadFailed(exchange)
+    } else {
+      abort(exchange, .clientClosed)
+    }
+  }
+
+  /// Closes the socket and gives back what the stream owns. Its exchange has been told before.
+  mutating func close(_ index: UInt32) {
+    let stream = streams[index]
+    if stream.role == .client {
+      counters.add(stream.row, .connections, -1)
+      shared.listenerConnections.add(Int(stream.row), 0, -1)
+      shared.openConnections.wrappingSubtract(1, ordering: .relaxed)
+      if stream.flags.contains(.proxied) { proxied[index] = nil }
+    } else {
+      if stream.phase == .idle { unlinkIdle(index) }
+      counters.add(BackendSlot(stream.row), .connections, -1)
+    }
+    buffers.release(&streams[index].input)
+    buffers.release(&streams[index].output)
+    wheel.remove(stream.timer)
+    Socket.close(stream.fd)
+    streams.remove(index)
+  }
+
+  /// Lets the client read the answer before the connection ends: says that we are done, then throws away what
+  /// still comes, so that no reset overtakes the answer (RFC 9112 §9.6).
+  mutating func startLingering(_ index: UInt32) {
+    streams[index].exchange = Stream.none
+    guard streams[index].output.isEmpty else {
+      streams[index].flags.insert(.lingerWhenFlushed)
+      streams[index].phase = .lingering
+      return setDeadline(index, milliseconds + Worker.lingerTime)
+    }
+    streams[index].flags.remove(.lingerWhenFlushed)
+    if streams[index].flags.contains(.ended) { return close(index) }
+    if !streams[index].flags.contains(.shut) {
+      streams[index].flags.insert(.shut)
+      Socket.shutdownWrite(streams[index].fd)
+    }
+    buffers.release(&streams[index].input)
+    streams[index].phase = .lingering
+    setDeadline(index, milliseconds + Worker.lingerTime)
+    linger(index)
+  }
+
+  static let lingerTime: Int64 = 2000
+  /// What one turn reads from one stream, in regions.
+  static let readBudget = 4
+
+  mutating func linger(_ index: UInt32) {
+    var budget = Worker.readBudget
+    while streams[index].flags.contains(.readable) {
+      guard budget > 0 else { return continueNextTurn(index) }
+      budget -= 1
+      incoming.clear()
+      let result = incoming.receive(from: streams[index].fd)
+      if result.wouldBlock {
+        streams[index].flags.remove(.readable)
+      } else if result.value <= 0 {
+        streams[index].flags.insert(.ended)
+        if streams[index].output.isEmpty || result.failed { close(index) }
+        return
+      } else if incoming.room > 0, !streams[index].flags.contains(.ending) {
+        streams[index].flags.remove(.readable)
+      }
+    }
+  }
+
+  /// A deadline has passed.
+  mutating func timeOut(_ index: UInt32) {
+    let exchange = streams[index].exchange
+    if exchange != Exchange.none, exchanges.isUsed(exchange) { return timeOutExchange(exchange, by: index) }
+    if streams[index].role == .client {
+      switch streams[index].phase {
+      case .request: timeOutRequest(index)
+      case .proxyHeader:
+        counters.add(streams[index].row, .timeouts)
+        close(index)
+      default: close(index)
+      }
+    } else {
+      close(index)
+    }
+  }
+
+  // MARK: Idle backend connections
+
+  /// Keeps a connection for the slot's next request; the one used last is used first.
+  mutating func keepIdle(_ index: UInt32, pool: CompiledPool) {
+    let slot = Int(streams[index].row)
+    let room = Int32(clamping: pool.model.idleConnections)
+    guard idle[slot].count < room, !isDraining, pool.model.sendProxy == nil else { return close(index) }
+    let head = idle[slot].head
+    streams[index].phase = .idle
+    streams[index].exchange = Stream.none
+    streams[index].previous = Stream.none
+    streams[index].next = head
+    if head != Stream.none { streams[head].previous = index }
+    idle[slot].head = index
+    idle[slot].count += 1
+    counters.add(BackendSlot(UInt32(slot)), .idle)
+    setDeadline(index, milliseconds + pool.keepAliveTimeout)
+  }
+
+  mutating func unlinkIdle(_ index: UInt32) {
+    let stream = streams[index]
+    if stream.previous == Stream.none {
+      idle[Int(stream.row)].head = stream.next
+    } else {
+      streams[stream.previous].next = stream.next
+    }
+    if stream.next != Stream.none { streams[stream.next].previous = stream.previous }
+    idle[Int(stream.row)].count -= 1
+    counters.add(BackendSlot(stream.row), .idle, -1)
+  }
+
+  /// An idle backend connection that becomes readable has been closed, or says what nobody asked: both end it.
+  mutating func readIdle(_ index: UInt32) {
+    if streams[index].flags.contains(.readable) { close(index) }
+  }
+}

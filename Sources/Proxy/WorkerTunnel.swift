@@ -1,0 +1,138 @@
+import Balance
+import HTTP
+import Kernel
+import Model
+import Reactor
+
+/// Bytes both ways: TCP listeners, and what an HTTP request was upgraded to.
+extension Worker {
+  /// A TCP client: finds its route and pool.
+  mutating func openTunnel(_ index: UInt32, _ listener: CompiledListener) {
+    guard let route = matchBySource(listener, streams[index].source.address) else {
+      log.failure(listener.model.name, streams[index].source, .noRoute)
+      Socket.resetOnClose(streams[index].fd)
+      return close(index)
+    }
+    guard let exchange = startExchange(client: index, listener: listener, route: route, kind: .tunnel) else {
+      return close(index)
+    }
+    guard choosePool(exchange, listener.actions[route]) else {
+      return endExchange(exchange, .poolMissing)
+    }
+    exchanges[exchange].attempts = UInt8(
+      clamping: current.pools[Int(exchanges[exchange].pool)]?.model.retry.attempts ?? 0)
+    exchanges[exchange].hash =
+      current.pools[Int(exchanges[exchange].pool)]?.keys.hash(streams[index].source.address) ?? 0
+    findPersistent(bySource: exchange, streams[index].source.address)
+    setDeadline(index, .max)
+    assign(exchange)
+  }
+
+  /// The backend is there: from now on bytes pass.
+  mutating func startTunnel(_ exchange: UInt32) {
+    exchanges[exchange].kind = .tunnel
+    exchanges[exchange].phase = .tunnel
+    exchanges[exchange].ending = .none
+    if exchanges[exchange].firstByte == 0 { exchanges[exchange].firstByte = now.nanoseconds }
+    touchTunnel(exchange)
+    pumpTunnel(exchange)
+  }
+
+  private mutating func touchTunnel(_ exchange: UInt32) {
+    guard let listener = snapshot(of: exchanges[exchange].epoch).listeners[Int(exchanges[exchange].listener)] else {
+      return
+    }
+    let half = exchanges[exchange].flags.intersection([.clientToBackendDone, .backendToClientDone])
+    let timeout = half.isEmpty ? listener.tunnelTimeout : min(listener.tunnelTimeout, listener.halfClosedTimeout)
+    setDeadline(exchanges[exchange].client, milliseconds + timeout)
+    setDeadline(exchanges[exchange].backend, .max)
+  }
+
+  mutating func pumpTunnel(_ exchange: UInt32) {
+    guard exchanges[exchange].phase == .tunnel else {
+      // Still connecting: the client's bytes wait in the kernel. A client that is gone altogether ends it.
+      if streams[exchanges[exchange].client].flags.contains(.ending), clientIsGone(exchange) {
+        abort(exchange, .clientClosed)
+      }
+      return
+    }
+    let client = exchanges[exchange].client
+    let backend = exchanges[exchange].backend
+    let inBefore = exchanges[exchange].bytesIn
+    let outBefore = exchanges[exchange].bytesOut
+    let alive = pump(exchange, from: client, to: backend, .clientToBackendDone)
+    guard alive, pump(exchange, from: backend, to: client, .backendToClientDone) else {
+      return endTunnel(exchange, reset: true)
+    }
+    let bytesIn = exchanges[exchange].bytesIn - inBefore
+    let bytesOut = exchanges[exchange].bytesOut - outBefore
+    count(exchange, bytesIn: bytesIn, bytesOut: bytesOut)
+    if exchanges[exchange].flags.isSuperset(of: [.clientToBackendDone, .backendToClientDone]) {
+      return endTunnel(exchange, reset: false)
+    }
+    if bytesIn + bytesOut > 0 || streams[client].deadline == .max { touchTunnel(exchange) }
+  }
+
+  /// Moves what one side has to the other until nothing is left, the other is full, or the turn's share is used;
+  /// false when a side has failed.
+  private mutating func pump(_ exchange: UInt32, from source: UInt32, to target: UInt32, _ done: Exchange.Flags) -> Bool
+  {
+    let inbound = done == .clientToBackendDone
+    var budget = Worker.readBudget
+    while !exchanges[exchange].flags.contains(done) {
+      guard streams[target].output.isEmpty else { return true }
+      if streams[source].flags.contains(.ended) {
+        // The other side may still have something to say: pass the half-close on.
+        if !streams[target].flags.contains(.shut) {
+          streams[target].flags.insert(.shut)
+          Socket.shutdownWrite(streams[target].fd)
+        }
+        exchanges[exchange].flags.insert(done)
+        touchTunnel(exchange)
+        return true
+      }
+      incoming.clear()
+      if !streams[source].input.isEmpty {
+        buffers.copy(streams[source].input, to: &incoming)
+        buffers.release(&streams[source].input)
+      } else {
+        guard streams[source].flags.contains(.readable) else { return true }
+        guard budget > 0 else {
+          continueNextTurn(source)
+          return true
+        }
+        budget -= 1
+        let result = incoming.receive(from: streams[source].fd)
+        if result.wouldBlock {
+          streams[source].flags.remove(.readable)
+          return true
+        }
+        if result.failed { return false }
+        if result.isEnd {
+          streams[source].flags.insert(.ended)
+          continue
+        }
+        // A short read has emptied the socket, unless an end stands behind it.
+        if incoming.room > 0, !streams[source].flags.contains(.ending) { streams[source].flags.remove(.readable) }
+      }
+      let count = incoming.count
+      if inbound { exchanges[exchange].bytesIn += Int64(count) } else { exchanges[exchange].bytesOut += Int64(count) }
+      if deliverIncoming(0..<count, to: target) == .failed { return false }
+    }
+    return true
+  }
+
+  /// `reset`: one side has failed, and the other must see that the stream is cut, not finished.
+  mutating func endTunnel(_ exchange: UInt32, reset: Bool) {
+    if reset {
+      if exchanges[exchange].client != Stream.none { Socket.resetOnClose(streams[exchanges[exchange].client].fd) }
+      if exchanges[exchange].backend != Stream.none { Socket.resetOnClose(streams[exchanges[exchange].backend].fd) }
+    }
+    endExchange(exchange, reset && exchanges[exchange].ending == .none ? .backendReset : exchanges[exchange].ending)
+  }
+
+  /// Whether a client whose end was announced has really failed, not only finished sending.
+  mutating func clientIsGone(_ exchange: UInt32) -> Bool {
+    Socket.pendingError(streams[exchanges[exchange].client].fd) != nil
+  }
+}
