@@ -48,6 +48,7 @@ let package = Package(
     floor(
       "Proxy",
       ["Wire", "Model", "HTTP", "Sniff", "Balance", "Routing", "Telemetry", "CKernel", "Kernel", "Reactor"]),
+    floor("Prober", ["Model", "HTTP", "Health", "Routing", "Kernel", "Reactor"]),
 
     tests("Telemetry", ["Telemetry", "Model"]),
     tests("Wire", ["Wire"]),
@@ -58,6 +59,7 @@ let package = Package(
     tests("Health", ["Health", "Wire", "Model"]),
     tests("Planner", ["Planner", "Wire", "Model"]),
     tests("Routing", ["Routing", "Wire", "Model"]),
+    tests("Prober", ["Prober", "Health", "HTTP", "Kernel", "Model", "Routing", "Wire"]),
     tests("Reactor", ["Reactor", "Kernel", "Model", "Wire"]),
     tests("Proxy", ["Proxy", "Kernel", "Model", "Planner", "Sniff", "Telemetry", "Wire"]),
   ],
