@@ -24,6 +24,9 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 
 let package = Package(
   name: "sluice",
+  dependencies: [
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+  ],
   targets: [
     // Floor 0: words and bytes.
     floor("Wire"),
@@ -50,6 +53,9 @@ let package = Package(
       ["Wire", "Model", "HTTP", "Sniff", "Balance", "Routing", "Telemetry", "CKernel", "Kernel", "Reactor"]),
     floor("Prober", ["Model", "HTTP", "Health", "Routing", "Kernel", "Reactor"]),
 
+    // Floor 4: edges.
+    floor("Config", ["Model", "Routing", .product(name: "Yams", package: "Yams")]),
+
     tests("Telemetry", ["Telemetry", "Model"]),
     tests("Wire", ["Wire"]),
     tests("Model", ["Model"]),
@@ -60,6 +66,7 @@ let package = Package(
     tests("Planner", ["Planner", "Wire", "Model"]),
     tests("Routing", ["Routing", "Wire", "Model"]),
     tests("Prober", ["Prober", "Health", "HTTP", "Kernel", "Model", "Routing", "Wire"]),
+    tests("Config", ["Config", "Routing", "Model", "Wire"]),
     tests("Reactor", ["Reactor", "Kernel", "Model", "Wire"]),
     tests("Proxy", ["Proxy", "Kernel", "Model", "Planner", "Sniff", "Telemetry", "Wire"]),
   ],

@@ -1,0 +1,102 @@
+import Model
+
+extension Reader {
+  func topology(_ root: Node) -> Topology {
+    var result = Topology()
+    guard let fields = Fields(root, .root, self, label: "the file") else { return result }
+    fields.read("workers", .workers, into: &result.workers)
+    fields.read("drain-timeout", .duration(atLeast: .zero), into: &result.drainTimeout)
+    if let secret = secret(fields, "secret") { result.secret = secret }
+    if let target = fields.value("access-log", .nonEmpty) { result.accessLog = accessLog(target) }
+    fields.with("admin", .admin) { result.admin = admin($0) }
+    for entry in fields.names("listeners") {
+      if let listener = listener(entry) { result.listeners.append(listener) }
+    }
+    if fields.lacks("listeners") || fields.isEmpty("listeners") {
+      warning(fields.place, "no `listeners`: nothing is served")
+    }
+    let pools = fields.names("pools").map { (entry: $0, read: pool($0)) }
+    result.pools = pools.compactMap(\.read?.pool)
+    checkPoolNames(pools.map(\.entry))
+    checkUses(pools.compactMap(\.read))
+    checkBinds()
+    return result
+  }
+
+  private func accessLog(_ text: String) -> AccessLogTarget {
+    switch text {
+    case "off": .off
+    case "stdout": .stdout
+    default: .file(absolute(text))
+    }
+  }
+
+  private func admin(_ fields: Fields) -> AdminEndpoints {
+    var result = AdminEndpoints()
+    let path = Kind<String>("an absolute path of at most 107 bytes") {
+      $0.hasPrefix("/") && (2...107).contains($0.utf8.count) && !$0.utf8.contains(0) ? $0 : nil
+    }
+    fields.read("socket", path, into: &result.socket)
+    result.token = secret(fields, "token")
+    fields.read("bind", .loopback, into: &result.bind)
+    if fields.has("bind"), !fields.has("token") {
+      error(fields.keyPlace("bind"), "`bind`: a TCP address needs a `token` beside it")
+    }
+    return result
+  }
+
+  /// A secret in place, or in a file. Its value is never repeated in a message.
+  private func secret(_ fields: Fields, _ key: String) -> String? {
+    guard let node = fields[key] else { return nil }
+    var secret: String?
+    if case .map = node.content {
+      guard let inner = Fields(node, .secret, self, label: key) else { return nil }
+      guard let path = inner.value("file", .nonEmpty) else {
+        if inner.lacks("file") { error(node.place, "`\(key)`: expected `file`") }
+        return nil
+      }
+      do {
+        secret = try secretFile(absolute(path))
+      } catch let reason {
+        inner.error(at: "file", "`file`: \(absolute(path).shortened) cannot be read: \(reason.reason)")
+        return nil
+      }
+    } else if let scalar = node.scalar, !scalar.isNothing {
+      secret = scalar.text
+    } else {
+      error(node.place, "`\(key)`: expected text or { file: /path }, found \(node.found)")
+    }
+    guard let secret else { return nil }
+    guard secret.utf8.count >= 16 else {
+      error(node.place, "`\(key)`: expected at least 16 characters, found \(secret.utf8.count)")
+      return nil
+    }
+    guard HTTPRules.isVisible(secret) else {
+      error(node.place, "`\(key)`: expected visible ASCII characters without spaces")
+      return nil
+    }
+    return secret
+  }
+}
+
+extension Kind<Int?> {
+  static var workers: Kind {
+    Kind("auto or a whole number from 1 to 1024") { scalar in
+      if scalar.text == "auto" { return .value(nil) }
+      guard !scalar.isQuoted, let count = Units.number(scalar.text[...]), (1...1024).contains(count) else {
+        return .wrong()
+      }
+      return .value(Int(count))
+    }
+  }
+}
+
+extension Kind<Endpoint> {
+  static var loopback: Kind {
+    Kind("a loopback address and a port such as 127.0.0.1:9901 or \"[::1]:9901\"") { scalar in
+      guard let endpoint = Endpoint(scalar.text) else { return .wrong() }
+      guard endpoint.address.isLoopback else { return .wrong(hint: "the admin API is not offered to other machines") }
+      return endpoint.port == 0 ? .wrong(hint: "the port must be 1 to 65535") : .value(endpoint)
+    }
+  }
+}

@@ -1,0 +1,30 @@
+import Foundation
+
+/// Why a secret cannot be read.
+package struct SecretFileError: Error, Hashable, Sendable {
+  package let reason: String
+  package init(_ reason: String) { self.reason = reason }
+}
+
+/// `{ file: /path }` in place of a secret.
+package enum SecretFile {
+  static let limit = 64 * 1024
+
+  /// The file's text without its trailing line end. A FIFO or a device could block, so only files are read.
+  package static func read(_ path: String) throws(SecretFileError) -> String {
+    let path = URL(fileURLWithPath: path).resolvingSymlinksInPath().path
+    guard let attributes = try? FileManager.default.attributesOfItem(atPath: path) else {
+      throw SecretFileError("the file is not there, or its directory is closed to this user")
+    }
+    guard attributes[.type] as? FileAttributeType == .typeRegular else { throw SecretFileError("not a regular file") }
+    guard let handle = FileHandle(forReadingAtPath: path) else {
+      throw SecretFileError("this user may not read the file")
+    }
+    defer { try? handle.close() }
+    guard let data = try? handle.read(upToCount: limit + 1) else { throw SecretFileError("reading failed") }
+    guard data.count <= limit else { throw SecretFileError("larger than 64 KiB") }
+    guard var text = String(validating: data, as: UTF8.self) else { throw SecretFileError("not UTF-8 text") }
+    while let last = text.last, last.isNewline { text.removeLast() }
+    return text
+  }
+}

@@ -1,0 +1,73 @@
+/// The keys of each kind of mapping: the schema's shape in one place. What the values mean is
+/// said where they are read; a test holds this list to the documentation and to the reference file.
+struct Section: Sendable {
+  let name: String
+  let keys: [String]
+
+  private init(_ name: String, _ keys: String...) {
+    self.name = name
+    self.keys = keys
+  }
+
+  static let root = Section(
+    "the file", "workers", "drain-timeout", "secret", "access-log", "admin", "listeners", "pools")
+  static let secret = Section("secret", "file")
+  static let admin = Section("admin", "socket", "bind", "token")
+
+  static let listener = Section(
+    "listener", "bind", "protocol", "accept-proxy-from", "access", "limits", "timeouts", "http", "udp", "pool", "routes"
+  )
+  static let bind = Section("bind", "address", "mode")
+  static let access = Section("access", "allow", "deny")
+  static let limits = Section(
+    "limits", "connections", "connection-rate", "request-rate", "head", "uri", "headers", "body")
+  static let listenerTimeouts = Section("timeouts", "head", "idle", "keep-alive", "tunnel", "half-closed")
+  static let http = Section(
+    "http", "x-forwarded", "forwarded", "via", "request-id", "trust-request-id", "allow-connect", "max-requests")
+  static let udp = Section("udp", "balance", "idle", "max-sessions", "replies")
+
+  static let route = Section(
+    "route", "name", "match", "pool", "split", "redirect", "respond", "rewrite", "request-headers", "response-headers",
+    "timeouts", "retry")
+  static let match = Section("match", "host", "path", "method", "header", "query", "cookie", "source")
+  static let path = Section("path", "exact", "prefix", "regex")
+  static let field = Section("condition", "present", "exact", "prefix", "regex")
+  static let redirect = Section("redirect", "status", "scheme", "host", "path", "keep-query")
+  static let respond = Section("respond", "status", "content-type", "body")
+  static let rewrite = Section("rewrite", "prefix", "path")
+  static let headers = Section("headers", "set", "add", "remove")
+  static let routeTimeouts = Section("timeouts", "request", "per-try")
+  static let retry = Section("retry", "attempts", "on-reset", "on-status", "budget")
+
+  static let pool = Section(
+    "pool", "balance", "probe", "agent", "outlier", "persistence", "retry", "timeouts", "queue", "slow-start",
+    "panic-threshold", "priority-threshold", "send-proxy", "idle-connections", "backends")
+  static let backend = Section(
+    "backend", "name", "address", "weight", "state", "priority", "backup", "max-connections", "probe-port")
+  static let poolTimeouts = Section("timeouts", "connect", "response", "keep-alive")
+  static let queue = Section("queue", "length", "timeout")
+  static let balance = Section("balance", "maglev", "bounded-load")
+  static let boundedLoad = Section("bounded-load", "key", "factor")
+  static let hashKey = Section("key", "header", "cookie")
+
+  static let probe = Section(
+    "probe", "tcp", "http", "udp", "exec", "every", "timeout", "rise", "fall", "jitter", "fast", "initial")
+  static let exchange = Section("probe", "send", "expect")
+  static let httpProbe = Section("probe", "method", "path", "host", "headers", "expect", "body")
+  static let agent = Section("agent", "port", "send", "every", "timeout")
+  static let outlier = Section(
+    "outlier", "consecutive-failures", "server-errors", "base-ejection", "max-ejection", "max-ejected")
+
+  static let persistence = Section("persistence", "cookie", "source", "header")
+  static let cookie = Section("cookie", "name", "max-age", "same-site", "secure")
+  static let sourcePersistence = Section("source", "prefix-v4", "prefix-v6", "idle", "max-entries")
+  static let headerPersistence = Section("header", "name", "idle", "max-entries")
+
+  static let all = [
+    root, secret, admin, listener, bind, access, limits, listenerTimeouts, http, udp, route, match, path, field,
+    redirect,
+    respond, rewrite, headers, routeTimeouts, retry, pool, backend, poolTimeouts, queue, balance, boundedLoad, hashKey,
+    probe,
+    exchange, httpProbe, agent, outlier, persistence, cookie, sourcePersistence, headerPersistence,
+  ]
+}
