@@ -56,6 +56,9 @@ let package = Package(
     // Floor 4: edges.
     floor("Config", ["Model", "Routing", .product(name: "Yams", package: "Yams")]),
 
+    // Floor 5: the composition root and the command line.
+    floor("Node", ["Model", "Health", "Planner", "Telemetry"]),
+
     tests("Telemetry", ["Telemetry", "Model"]),
     tests("Wire", ["Wire"]),
     tests("Model", ["Model"]),
@@ -69,6 +72,7 @@ let package = Package(
     tests("Config", ["Config", "Routing", "Model", "Wire"]),
     tests("Reactor", ["Reactor", "Kernel", "Model", "Wire"]),
     tests("Proxy", ["Proxy", "Kernel", "Model", "Planner", "Sniff", "Telemetry", "Wire"]),
+    tests("Node", ["Node", "Health", "Model", "Planner", "Telemetry"]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -1,0 +1,45 @@
+package import Health
+package import Model
+
+/// Everything that can happen to a node's truth.
+package enum Change: Hashable, Sendable {
+  /// A validated configuration to take over, whole or not at all.
+  case load(Topology)
+  /// What a probe or an agent says.
+  case probe(ProbeReport)
+  /// Live traffic to the backend failed as often as its pool's outlier policy allows.
+  case outlier(OutlierTrip)
+  /// An operator's word on a backend; it lasts until the file says something new of it.
+  case override(BackendKey, Order)
+  /// Time has passed.
+  case tick
+
+  package enum Order: Hashable, Sendable {
+    case state(AdministrativeState)
+    /// 0...65535.
+    case weight(Int)
+  }
+}
+
+/// Live traffic of one worker failed `failures` times in a row on the backend; the reason is the last one's.
+package struct OutlierTrip: Hashable, Sendable {
+  package var key: BackendKey
+  package var failures: Int
+  package var reason: String
+
+  package init(key: BackendKey, failures: Int, reason: String) {
+    self.key = key
+    self.failures = failures
+    self.reason = reason
+  }
+}
+
+/// Why a change was refused; nothing of it was taken over.
+package enum Refusal: Error, Hashable, Sendable {
+  case noSuchPool(String)
+  case noSuchBackend(BackendKey)
+  /// The data plane could not take the World: the reason in words.
+  case dataPlane(String)
+  /// The node stops.
+  case draining
+}

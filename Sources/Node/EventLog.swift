@@ -1,0 +1,45 @@
+/// Something that an operator may want to know afterwards.
+package struct Event: Hashable, Sendable {
+  package enum Kind: String, Sendable {
+    case serving, applied, refused, draining, stopped
+    case up, down, warming, ejected
+    case override
+    /// An override that a new file made void.
+    case dropped
+    /// An agent's word, or one that is not understood.
+    case agent
+    /// Traffic fails, but ejecting would leave too few.
+    case spared
+  }
+
+  /// Grows by one with every event.
+  package var id: UInt64
+  /// Milliseconds since 1970.
+  package var time: Int64
+  package var kind: Kind
+  /// "pool/backend", or empty for the node itself.
+  package var subject: String
+  package var message: String
+}
+
+/// The last events, oldest first; what is older is forgotten.
+package struct EventLog: Sendable {
+  package let capacity: Int
+  private var ring: [Event] = []
+  package private(set) var next: UInt64 = 1
+
+  package init(capacity: Int = 1_000) { self.capacity = capacity }
+
+  package mutating func append(_ kind: Event.Kind, _ subject: String, _ message: String, at time: Int64) {
+    let event = Event(id: next, time: time, kind: kind, subject: subject, message: message)
+    if ring.count < capacity { ring.append(event) } else { ring[Int((next - 1) % UInt64(capacity))] = event }
+    next += 1
+  }
+
+  package func events(after id: UInt64) -> [Event] {
+    let oldest = next - UInt64(ring.count)
+    let first = id == .max ? next : max(oldest, id + 1)
+    guard first < next else { return [] }
+    return (first..<next).map { ring[Int(($0 - 1) % UInt64(capacity))] }
+  }
+}

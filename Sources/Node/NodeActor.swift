@@ -1,0 +1,272 @@
+internal import Health
+package import Model
+package import Planner
+internal import Telemetry
+
+/// A running node.
+///
+/// `begin` takes the first configuration; the World is published, and the node
+/// serves, when every probe has said its first word or had the time to. From then
+/// on each `apply` publishes at once while the node is quiet, and at most every
+/// `Node.spacing` while verdicts flap.
+package actor Node {
+  package enum Phase: String, Sendable { case starting, serving, draining }
+
+  /// The shortest time between two Worlds that nobody asked for.
+  package static let spacing = Duration.milliseconds(10)
+  /// After the data plane refused a World that nobody asked for.
+  package static let retry = Duration.seconds(1)
+
+  package nonisolated let ports: Ports
+  package nonisolated let version: String
+  package private(set) var phase = Phase.starting
+  private var truth = Truth()
+  private var world: World?
+  private var log = EventLog()
+  private let started: Instant
+  /// Until when first verdicts are waited for; nil before `begin`.
+  private var patience: Instant?
+  /// The earliest moment of the next World; in the past when the node is quiet.
+  private var notBefore: Instant
+  private var isDirty = false
+  private var probes: [ProbeTarget] = []
+  private var startFailure: Refusal?
+  private var waiters: [CheckedContinuation<Void, Never>] = []
+  private nonisolated let inbox = AsyncStream<Change>.makeStream(bufferingPolicy: .bufferingOldest(1 << 16))
+
+  /// - Parameter ports: makes them from the way back into the node, which is `post`.
+  package init(version: String, ports: (_ post: @escaping @Sendable (Change) -> Void) throws -> Ports) rethrows {
+    let inbox = inbox
+    let ports = try ports { inbox.continuation.yield($0) }
+    self.ports = ports
+    self.version = version
+    started = ports.now()
+    notBefore = started
+  }
+
+  // MARK: The one door
+
+  /// Takes a change in.
+  /// - Throws: with everything as it was before.
+  package func apply(_ change: Change) throws(Refusal) {
+    // The timer of `run` may now be too late.
+    defer { if nextDeadline != nil { post(.tick) } }
+    try take(change)
+  }
+
+  private func take(_ change: Change) throws(Refusal) {
+    let now = ports.now()
+    switch change {
+    case .load(let topology): try load(topology, at: now)
+    case .override(let key, let order):
+      try commit(at: now) { (truth) throws(Refusal) in _ = try truth.observe(change, at: now) }
+      record(.override, key, order.description)
+    default:
+      if try truth.observe(change, at: now) { isDirty = true }
+      for remark in truth.takeRemarks() { record(remark) }
+      paceProbes()
+      publishIfDue(at: now)
+    }
+  }
+
+  /// `apply` for those who cannot wait and want no answer: probes, workers, timers.
+  package nonisolated func post(_ change: Change) { inbox.continuation.yield(change) }
+
+  /// When time alone changes something: a `.tick` is due then.
+  package var nextDeadline: Instant? {
+    let own = phase == .starting ? patience : isDirty ? notBefore : nil
+    return [own, truth.health.nextDeadline].compactMap { $0 }.min()
+  }
+
+  /// Takes in what was posted, and ticks, until the task is cancelled.
+  package func run(sleep: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }) async
+  {
+    var timer: Task<Void, Never>?
+    var armed: Instant?
+    for await change in inbox.stream {
+      if change == .tick { armed = nil }
+      try? take(change)
+      guard let deadline = nextDeadline, armed.map({ deadline < $0 }) ?? true else { continue }
+      armed = deadline
+      timer?.cancel()
+      let delay = max(deadline - ports.now(), .zero)
+      timer = Task {
+        do { try await sleep(delay) } catch { return }
+        self.post(.tick)
+      }
+    }
+    timer?.cancel()
+  }
+
+  // MARK: Start and stop
+
+  /// The first configuration. Its probes start now; its listeners open when `settled` returns.
+  package func begin(_ topology: Topology) {
+    // A signal may come first.
+    guard phase == .starting else { return }
+    let now = ports.now()
+    _ = truth.load(topology, at: now)
+    patience = now + Node.patience(for: topology)
+    isDirty = true
+    orderProbes()
+    // Opens the door at once when there is nothing to wait for, and arms the timer otherwise.
+    post(.tick)
+  }
+
+  /// Returns when the node serves.
+  /// - Throws: when the data plane could not take the first World.
+  package func settled() async throws(Refusal) {
+    if phase == .starting, startFailure == nil { await withCheckedContinuation { waiters.append($0) } }
+    if let startFailure { throw startFailure }
+  }
+
+  /// Closes the listeners; changes are refused from now on.
+  package func drain() {
+    guard phase != .draining else { return }
+    phase = .draining
+    record(.draining, nil, "no new connections; \(ports.openConnections()) are open")
+    ports.stopProbes()
+    ports.stopAccepting()
+    for waiter in waiters { waiter.resume() }
+    waiters = []
+  }
+
+  /// How long first verdicts are waited for: a probe's timeout, and the spread of first probes.
+  static func patience(for topology: Topology) -> Duration {
+    let longest = topology.pools.compactMap { $0.probe?.timeout }.max() ?? .zero
+    return longest == .zero ? .zero : min(longest + .seconds(1), .seconds(10))
+  }
+
+  // MARK: What it knows
+
+  package func snapshot() -> NodeSnapshot {
+    let now = ports.now()
+    return NodeSnapshot(
+      phase: phase, generation: world?.generation ?? 0, uptime: now - started, version: version,
+      topology: truth.topology,
+      standings: truth.plan(after: world, at: now).standings, statistics: ports.statistics(), now: now)
+  }
+
+  /// What a load of this configuration would change, in words.
+  package func preview(_ topology: Topology) -> WorldDiff { truth.preview(topology, after: world, at: ports.now()) }
+
+  package func events(after id: UInt64) -> (events: [Event], next: UInt64) {
+    let events = log.events(after: id)
+    return (events, log.next - 1)
+  }
+
+  /// An event that happened outside: a file that could not be read.
+  package func note(_ kind: Event.Kind, _ message: String) { record(kind, nil, message) }
+
+  // MARK: Publishing
+
+  private func load(_ topology: Topology, at now: Instant) throws(Refusal) {
+    let before = world?.generation
+    var dropped: [(key: BackendKey, reason: String)] = []
+    let statistics = ports.statistics()
+    let busy = statistics.backends.filter { $0.value.connections > 0 || $0.value.inFlight > 0 }
+    do {
+      try commit(busy: Set(busy.keys), at: now) { (truth) throws(Refusal) in dropped = truth.load(topology, at: now) }
+    } catch {
+      record(.refused, nil, "reload refused: \(error)")
+      throw error
+    }
+    if let world, world.generation != before {
+      record(.applied, nil, "generation \(world.generation)")
+    }
+    for (key, reason) in dropped { record(.dropped, key, "override dropped: \(reason)") }
+  }
+
+  /// A change that somebody asked for: in force when this returns, or not at all.
+  private func commit(
+    busy: Set<BackendSlot> = [], at now: Instant, _ change: (inout Truth) throws(Refusal) -> Void
+  ) throws(Refusal) {
+    if phase == .draining { throw .draining }
+    let before = truth
+    try change(&truth)
+    do {
+      if phase == .serving { try publish(busy: busy, at: now) }
+      orderProbes()
+    } catch {
+      truth = before
+      throw error
+    }
+  }
+
+  private func publishIfDue(at now: Instant) {
+    switch phase {
+    case .draining: return
+    case .starting:
+      guard let patience, truth.health.awaited.isEmpty || now >= patience else { return }
+      do {
+        try publish(at: now)
+        phase = .serving
+        record(.serving, nil, "generation \(world?.generation ?? 0)")
+      } catch {
+        startFailure = error
+        self.patience = nil
+      }
+      for waiter in waiters { waiter.resume() }
+      waiters = []
+    case .serving:
+      guard isDirty, now >= notBefore else { return }
+      do {
+        try publish(at: now)
+      } catch {
+        record(.refused, nil, "world refused: \(error)")
+        notBefore = now + Node.retry
+      }
+    }
+  }
+
+  private func publish(busy: Set<BackendSlot> = [], at now: Instant) throws(Refusal) {
+    let next = truth.plan(after: world, busy: busy, at: now)
+    if let world, world.topology == next.topology, world.standings.isServedLike(next.standings) {
+      isDirty = false
+      return
+    }
+    do { try ports.applyWorld(next) } catch { throw .dataPlane("\(error)") }
+    recordVerdicts(from: world, to: next)
+    world = next
+    isDirty = false
+    notBefore = now + Node.spacing
+  }
+
+  private func orderProbes() {
+    let wanted = truth.probeTargets()
+    if wanted != probes {
+      probes = wanted
+      ports.applyProbes(wanted)
+    }
+    paceProbes()
+  }
+
+  private func paceProbes() {
+    let paces = truth.takePaces()
+    if !paces.isEmpty { ports.paceProbes(paces) }
+  }
+
+  // MARK: The log
+
+  private func recordVerdicts(from old: World?, to new: World) {
+    let before = old?.byKey() ?? [:]
+    for (key, standing) in new.byKey().sorted(by: { ($0.key.pool, $0.key.backend) < ($1.key.pool, $1.key.backend) }) {
+      guard before[key]?.verdict.state != standing.verdict.state else { continue }
+      record(Event.Kind(standing.verdict.state), key, standing.verdict.reason)
+    }
+  }
+
+  private func record(_ remark: HealthBook.Remark) {
+    switch remark {
+    case .ejectionRefused(let key, let reason): record(.spared, key, "not ejected, too few would be left: \(reason)")
+    case .badAgentLine(let key, let error): record(.agent, key, "ignored: \(error)")
+    case .agent(let key, let standing):
+      let state = standing.administrative.map { ", \($0.rawValue)" } ?? ""
+      record(.agent, key, "weight \(standing.weight)%\(state)\(standing.down.map { ", \($0)" } ?? "")")
+    }
+  }
+
+  private func record(_ kind: Event.Kind, _ key: BackendKey?, _ message: String) {
+    log.append(kind, key.map { "\($0.pool)/\($0.backend)" } ?? "", message, at: ports.wallClock())
+  }
+}

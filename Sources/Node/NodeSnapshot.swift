@@ -1,0 +1,74 @@
+package import Model
+package import Telemetry
+
+/// What `status` shows: the truth and the counters of one moment.
+package struct NodeSnapshot: Sendable {
+  package var phase: Node.Phase
+  package var generation: UInt64
+  package var uptime: Duration
+  package var version: String
+  package var topology: Topology
+  /// As in `World.standings`, with the newest verdicts.
+  package var standings: [[Standing]]
+  package var statistics: DataPlaneStatistics
+  package var now: Instant
+}
+
+extension World {
+  func byKey() -> [BackendKey: Standing] {
+    var result: [BackendKey: Standing] = [:]
+    for (pool, standings) in zip(topology.pools, standings) {
+      for (backend, standing) in zip(pool.backends, standings) {
+        result[BackendKey(pool: pool.name, backend: backend.name)] = standing
+      }
+    }
+    return result
+  }
+}
+
+extension [[Standing]] {
+  /// Whether the data plane would do the same with both: all but the words and times of verdicts.
+  func isServedLike(_ other: [[Standing]]) -> Bool {
+    count == other.count
+      && zip(self, other).allSatisfy { mine, theirs in
+        mine.count == theirs.count
+          && zip(mine, theirs).allSatisfy { a, b in
+            var quiet = b
+            quiet.verdict.reason = a.verdict.reason
+            quiet.verdict.since = a.verdict.since
+            return quiet == a
+          }
+      }
+  }
+}
+
+extension Event.Kind {
+  init(_ state: Verdict.State) {
+    switch state {
+    case .up: self = .up
+    case .down: self = .down
+    case .warming: self = .warming
+    case .ejected: self = .ejected
+    }
+  }
+}
+
+extension Change.Order: CustomStringConvertible {
+  package var description: String {
+    switch self {
+    case .state(let state): state.rawValue
+    case .weight(let weight): "weight \(weight)"
+    }
+  }
+}
+
+extension Refusal: CustomStringConvertible {
+  package var description: String {
+    switch self {
+    case .noSuchPool(let name): "there is no pool \(name)"
+    case .noSuchBackend(let key): "there is no backend \(key.pool)/\(key.backend)"
+    case .dataPlane(let reason): reason
+    case .draining: "the node is draining"
+    }
+  }
+}

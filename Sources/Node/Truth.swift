@@ -1,0 +1,109 @@
+package import Health
+package import Model
+package import Planner
+
+/// All that a node knows and wants, as one value: a change that cannot be carried
+/// out is undone by keeping the value from before it.
+package struct Truth: Sendable {
+  package private(set) var topology = Topology()
+  package private(set) var health = HealthBook()
+  package private(set) var overrides = Overrides()
+  private var backends: [BackendKey: Backend] = [:]
+
+  package init() {}
+
+  /// Takes a configuration over; what it still names keeps its health and overrides.
+  /// - Returns: overrides that the new file made void.
+  package mutating func load(_ topology: Topology, at now: Instant) -> [(key: BackendKey, reason: String)] {
+    var next: [BackendKey: Backend] = [:]
+    for pool in topology.pools {
+      for backend in pool.backends { next[BackendKey(pool: pool.name, backend: backend.name)] = backend }
+    }
+    let before = self
+    let dropped = overrides.reconcile(from: backends, to: next)
+    backends = next
+    self.topology = topology
+    let states = overrides.states
+    health.reconcile(topology, isProbed: { (states[$0] ?? next[$0]?.state) != .maintenance }, at: now)
+    for key in next.keys where before.backends[key] != nil { resume(key, from: before.state(of: key), at: now) }
+    return dropped
+  }
+
+  /// - Returns: whether anything may now stand otherwise than before.
+  package mutating func observe(_ change: Change, at now: Instant) throws(Refusal) -> Bool {
+    let revision = health.revision
+    switch change {
+    case .load: return true
+    case .probe(let report): health.handle(report, at: now)
+    case .outlier(let trip): health.handle(.trip(failures: trip.failures, reason: trip.reason), trip.key, at: now)
+    case .tick: health.tick(at: now)
+    case .override(let key, let order):
+      guard topology.pools.contains(where: { $0.name == key.pool }) else { throw .noSuchPool(key.pool) }
+      guard backends[key] != nil else { throw .noSuchBackend(key) }
+      let before = state(of: key)
+      overrides.set(order, for: key)
+      resume(key, from: before, at: now)
+      return true
+    }
+    return health.revision != revision
+  }
+
+  package mutating func takeRemarks() -> [HealthBook.Remark] { health.takeRemarks() }
+  package mutating func takePaces() -> [BackendKey: Bool] { health.takePaces() }
+
+  /// The next World. `busy` are slots that the data plane still has connections on.
+  package func plan(after world: World?, busy: Set<BackendSlot> = [], at now: Instant) -> World {
+    var input = PlannerInput(topology: topology, previous: world)
+    input.observations = health.observations(topology)
+    input.overrides = overrides
+    input.busySlots = busy
+    return Planner.plan(input, at: now)
+  }
+
+  /// What would differ with another configuration, as if its newcomers were up.
+  package func preview(_ next: Topology, after world: World?, at now: Instant) -> WorldDiff {
+    var copy = self
+    _ = copy.load(next, at: now)
+    var input = PlannerInput(topology: next, previous: world)
+    input.observations = copy.health.observations(next)
+    for (key, backend) in copy.backends where backends[key]?.address != backend.address {
+      input.observations[key] = Observation(Verdict(.up, reason: "assumed", since: now))
+    }
+    input.overrides = copy.overrides
+    return WorldDiff(from: world, to: Planner.plan(input, at: now))
+  }
+
+  /// The checks that shall run: none for a backend in maintenance.
+  package func probeTargets() -> [ProbeTarget] {
+    var targets: [ProbeTarget] = []
+    for pool in topology.pools {
+      for backend in pool.backends {
+        let key = BackendKey(pool: pool.name, backend: backend.name)
+        guard state(of: key) != .maintenance else { continue }
+        if let probe = pool.probe {
+          let address = backend.address.with(port: backend.probePort)
+          targets.append(ProbeTarget(key: key, address: address, check: .probe(probe)))
+        }
+        if let agent = pool.agent {
+          targets.append(ProbeTarget(key: key, address: backend.address.with(port: agent.port), check: .agent(agent)))
+        }
+      }
+    }
+    return targets
+  }
+
+  private func state(of key: BackendKey) -> AdministrativeState? { overrides.states[key] ?? backends[key]?.state }
+
+  /// What was known of a backend before its maintenance is old.
+  private mutating func resume(_ key: BackendKey, from before: AdministrativeState?, at now: Instant) {
+    guard before == .maintenance, state(of: key) != .maintenance else { return }
+    health.handle(.resume, key, at: now)
+  }
+}
+
+extension SocketAddress {
+  fileprivate func with(port: UInt16?) -> SocketAddress {
+    guard let port, case .ip(let endpoint) = self else { return self }
+    return .ip(Endpoint(endpoint.address, port))
+  }
+}
