@@ -26,6 +26,11 @@ let package = Package(
   name: "sluice",
   dependencies: [
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    // Without default traits: no JWT, no crypto, so no BoringSSL in the build.
+    .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
   ],
   targets: [
     // Floor 0: words and bytes.
@@ -55,6 +60,18 @@ let package = Package(
 
     // Floor 4: edges.
     floor("Config", ["Model", "Routing", .product(name: "Yams", package: "Yams")]),
+    floor(
+      "Admin",
+      [
+        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "HummingbirdCore", package: "hummingbird"),
+        .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+      ]),
 
     // Floor 5: the composition root and the command line.
     floor("Node", ["Model", "Health", "Planner", "Telemetry"]),
@@ -70,6 +87,12 @@ let package = Package(
     tests("Routing", ["Routing", "Wire", "Model"]),
     tests("Prober", ["Prober", "Health", "HTTP", "Kernel", "Model", "Routing", "Wire"]),
     tests("Config", ["Config", "Routing", "Model", "Wire"]),
+    tests(
+      "Admin",
+      [
+        "Admin", .product(name: "Logging", package: "swift-log"), .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+      ]),
     tests("Reactor", ["Reactor", "Kernel", "Model", "Wire"]),
     tests("Proxy", ["Proxy", "Kernel", "Model", "Planner", "Sniff", "Telemetry", "Wire"]),
     tests("Node", ["Node", "Health", "Model", "Planner", "Telemetry"]),

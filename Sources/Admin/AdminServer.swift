@@ -1,0 +1,116 @@
+internal import Hummingbird
+internal import HummingbirdCore
+package import Logging
+internal import NIOCore
+internal import NIOPosix
+internal import ServiceLifecycle
+
+/// The one thread that the API's server and client run on, for the life of the process.
+enum Loop {
+  static let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+}
+
+/// Serves the API on a Unix socket and, by choice, on a loopback port.
+package struct AdminServer: Sendable {
+  package struct Port: Hashable, Sendable {
+    package var host: String
+    package var port: Int
+    package var token: String
+
+    package init(host: String, port: Int, token: String) {
+      self.host = host
+      self.port = port
+      self.token = token
+    }
+  }
+
+  private let socket: String
+  private let services: [Running]
+
+  private struct Running: Sendable {
+    let group: ServiceGroup
+    let task: Task<Void, any Error>
+
+    /// Requests under way may end; after `patience` they are cut.
+    func stop(patience: Duration = .seconds(1)) async {
+      await group.triggerGracefulShutdown()
+      let end = Task {
+        try await Task.sleep(for: patience)
+        task.cancel()
+      }
+      _ = await task.result
+      end.cancel()
+    }
+  }
+
+  /// Returns when the API answers on both addresses.
+  /// - Throws: `Failure`, with nothing left behind, when one of them cannot be had.
+  package static func start(
+    socket: String, port: Port?, operations: some AdminOperations, logger: Logger
+  ) async throws(Failure) -> AdminServer {
+    let file = SocketFile(path: socket)
+    try await file.prepare()
+    var services: [Running] = []
+    do {
+      services.append(try await serve(.unixDomainSocket(path: file.draft), .fileSystem, operations, logger))
+      try file.publish()
+      if let port {
+        services.append(
+          try await serve(.hostname(port.host, port: port.port), .token(port.token), operations, logger))
+      }
+    } catch {
+      for service in services { await service.stop() }
+      file.remove()
+      if let failure = error as? Failure { throw failure }
+      let place = services.isEmpty ? socket : port.map { "\($0.host):\($0.port)" } ?? socket
+      throw Failure(
+        message: "the admin API cannot listen on \(place): \(error)", hint: "is the address free and allowed?")
+    }
+    return AdminServer(socket: socket, services: services)
+  }
+
+  /// Ends all connections, and removes the socket file.
+  package func stop() async {
+    SocketFile(path: socket).remove()
+    for service in services { await service.stop() }
+  }
+
+  private static func serve(
+    _ address: BindAddress, _ rule: AccessRule, _ operations: some AdminOperations,
+    _ logger: Logger
+  ) async throws -> Running {
+    let (running, signal) = AsyncThrowingStream<Void, any Error>.makeStream()
+    let limits = HTTP1Channel.Configuration.DecoderConfiguration(
+      maxHeaderFieldSize: 16 << 10, maxHeaderListSize: 32 << 10, maxHeaderFieldCount: 100)
+    let application = Application(
+      router: AdminRouter.build(operations, rule: rule),
+      server: .http1(configuration: .init(idleTimeout: .seconds(30), httpDecoderConfiguration: limits)),
+      configuration: .init(
+        address: address, availableConnectionsDelegate: MaximumAvailableConnections(256, logger: logger)),
+      onServerRunning: { _ in signal.yield() },
+      eventLoopGroupProvider: .shared(Loop.group),
+      logger: logger)
+    let group = ServiceGroup(configuration: .init(services: [application], logger: logger))
+    let task = Task {
+      do {
+        try await group.run()
+        signal.finish()
+      } catch {
+        signal.finish(throwing: error)
+        throw error
+      }
+    }
+    for try await _ in running { return Running(group: group, task: task) }
+    throw Failure(message: "the admin API stopped while it started", hint: "start again")
+  }
+}
+
+extension AdminServer {
+  /// Why the API cannot be served.
+  package struct Failure: Error, Hashable, Sendable, CustomStringConvertible {
+    package var message: String
+    package var hint: String
+
+    package var description: String { "\(message); \(hint)" }
+  }
+}

@@ -1,0 +1,64 @@
+internal import FoundationEssentials
+
+/// The Unix socket's file: made under another name, given its permissions, and only
+/// then moved into place, so that nobody can connect before they hold.
+struct SocketFile {
+  let path: String
+
+  init(path: String) { self.path = path }
+
+  /// Where the socket is bound first.
+  var draft: String { "\(path).new" }
+
+  /// Makes the directory, and clears away what a node that was killed left behind.
+  func prepare() async throws(AdminServer.Failure) {
+    let files = FileManager.default
+    // sun_path holds 108 bytes with its terminator.
+    guard draft.utf8.count <= 107 else {
+      throw failure("its path is longer than 103 bytes", hint: "set admin.socket to a shorter path")
+    }
+    let directory = path.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
+    if !directory.isEmpty, !files.fileExists(atPath: directory) {
+      do {
+        try files.createDirectory(
+          atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o750])
+      } catch {
+        throw failure(
+          "the directory cannot be made",
+          hint: "make \(directory) writable for this user, or set admin.socket elsewhere")
+      }
+    }
+    guard let type = try? files.attributesOfItem(atPath: path)[.type] as? FileAttributeType else { return }
+    guard type == .typeSocket else {
+      throw failure(
+        "there is a file of that name that is no socket", hint: "move it away, or set admin.socket elsewhere")
+    }
+    if await AdminClient(socket: path).isAnswered() {
+      throw failure("another node answers there", hint: "stop it first, or set admin.socket to another path")
+    }
+    do {
+      try files.removeItem(atPath: path)
+    } catch {
+      throw failure("the file of a dead node cannot be removed", hint: "remove it by hand")
+    }
+  }
+
+  /// Gives the bound socket its permissions and its name.
+  func publish() throws(AdminServer.Failure) {
+    do {
+      try FileManager.default.setAttributes([.posixPermissions: 0o660], ofItemAtPath: draft)
+      try FileManager.default.moveItem(atPath: draft, toPath: path)
+    } catch {
+      throw failure("the socket cannot be put in place", hint: "is the directory writable for this user?")
+    }
+  }
+
+  func remove() {
+    try? FileManager.default.removeItem(atPath: draft)
+    try? FileManager.default.removeItem(atPath: path)
+  }
+
+  private func failure(_ reason: String, hint: String) -> AdminServer.Failure {
+    AdminServer.Failure(message: "the admin socket \(path): \(reason)", hint: hint)
+  }
+}

@@ -1,0 +1,146 @@
+/// `GET /v1/status`: the node as an operator sees it.
+package struct StatusReport: Codable, Hashable, Sendable {
+  package enum Phase: String, Codable, Sendable {
+    /// Waits for the first verdicts of its probes.
+    case starting
+    case serving
+    /// Accepts nothing new and waits for open connections.
+    case draining
+  }
+
+  package var phase: Phase
+  package var generation: UInt64
+  package var uptimeSeconds: Double
+  package var version: String
+  package var workers: Int
+  package var listeners: [ListenerReport]
+  package var pools: [PoolReport]
+
+  package enum CodingKeys: String, CodingKey {
+    case phase, generation, version, workers, listeners, pools
+    case uptimeSeconds = "uptime_s"
+  }
+
+  package init(
+    phase: Phase, generation: UInt64, uptimeSeconds: Double, version: String, workers: Int, listeners: [ListenerReport],
+    pools: [PoolReport]
+  ) {
+    self.phase = phase
+    self.generation = generation
+    self.uptimeSeconds = uptimeSeconds
+    self.version = version
+    self.workers = workers
+    self.listeners = listeners
+    self.pools = pools
+  }
+}
+
+package struct ListenerReport: Codable, Hashable, Sendable {
+  package var name: String
+  package var `protocol`: String
+  package var binds: [String]
+  package var connections: UInt64 = 0
+  package var accepted: UInt64 = 0
+  package var refused: UInt64 = 0
+  package var requests: UInt64 = 0
+  package var inFlight: UInt64 = 0
+  package var bytesIn: UInt64 = 0
+  package var bytesOut: UInt64 = 0
+  package var malformed: UInt64 = 0
+  package var rateLimited: UInt64 = 0
+  package var timeouts: UInt64 = 0
+  package var dropped: UInt64 = 0
+  package var responses = ResponsesReport()
+
+  package enum CodingKeys: String, CodingKey {
+    case name, `protocol`, binds, connections, accepted, refused, requests, inFlight, malformed, rateLimited, timeouts
+    case dropped, responses
+    case bytesIn = "bytes_in"
+    case bytesOut = "bytes_out"
+  }
+
+  package init(name: String, protocol: String, binds: [String]) {
+    self.name = name
+    self.protocol = `protocol`
+    self.binds = binds
+  }
+}
+
+package struct PoolReport: Codable, Hashable, Sendable {
+  package var name: String
+  package var policy: String
+  package var backends: [BackendReport]
+
+  package init(name: String, policy: String, backends: [BackendReport]) {
+    self.name = name
+    self.policy = policy
+    self.backends = backends
+  }
+}
+
+package struct BackendReport: Codable, Hashable, Sendable {
+  package var name: String
+  package var address: String
+  /// ready, drain, maintenance.
+  package var state: String
+  /// up, warming, ejected, down.
+  package var verdict: String
+  package var reason: String
+  package var sinceSeconds: Double
+  package var weight: Int
+  package var effectiveWeight: Int
+  package var priority: Int
+  package var inFlight: UInt64 = 0
+  package var connections: UInt64 = 0
+  package var requests: UInt64 = 0
+  package var retries: UInt64 = 0
+  package var connects: UInt64 = 0
+  package var connectFailures: UInt64 = 0
+  package var failures: UInt64 = 0
+  package var timeouts: UInt64 = 0
+  package var bytesIn: UInt64 = 0
+  package var bytesOut: UInt64 = 0
+  package var responses = ResponsesReport()
+
+  package enum CodingKeys: String, CodingKey {
+    case name, address, state, verdict, reason, weight, effectiveWeight, priority, inFlight, connections
+    case requests, retries, connects, connectFailures, failures, timeouts, responses
+    case sinceSeconds = "since_s"
+    case bytesIn = "bytes_in"
+    case bytesOut = "bytes_out"
+  }
+
+  package init(
+    name: String, address: String, state: String, verdict: String, reason: String, sinceSeconds: Double, weight: Int,
+    effectiveWeight: Int, priority: Int
+  ) {
+    self.name = name
+    self.address = address
+    self.state = state
+    self.verdict = verdict
+    self.reason = reason
+    self.sinceSeconds = sinceSeconds
+    self.weight = weight
+    self.effectiveWeight = effectiveWeight
+    self.priority = priority
+  }
+}
+
+/// Responses by class of their status.
+package struct ResponsesReport: Codable, Hashable, Sendable {
+  package var informational: UInt64 = 0
+  package var successful: UInt64 = 0
+  package var redirection: UInt64 = 0
+  package var clientError: UInt64 = 0
+  package var serverError: UInt64 = 0
+
+  package enum CodingKeys: String, CodingKey {
+    case informational = "1xx"
+    case successful = "2xx"
+    case redirection = "3xx"
+    case clientError = "4xx"
+    case serverError = "5xx"
+  }
+
+  package init() {}
+}

@@ -1,0 +1,94 @@
+import Admin
+import Foundation
+import Logging
+
+/// A node with one pool and one backend, whose name is a Unix socket's address.
+actor FakeNode: AdminOperations {
+  static let backendName = "unix:/run/app one.sock"
+  private(set) var orders: [String] = []
+
+  var backend: BackendReport {
+    BackendReport(
+      name: FakeNode.backendName, address: "unix:/run/app one.sock", state: "ready", verdict: "up", reason: "200 OK",
+      sinceSeconds: 1, weight: 100, effectiveWeight: 100, priority: 0)
+  }
+
+  func phase() -> StatusReport.Phase { .serving }
+
+  func status() -> StatusReport {
+    StatusReport(
+      phase: .serving, generation: 7, uptimeSeconds: 12.5, version: "0.1.0", workers: 2,
+      listeners: [ListenerReport(name: "web", protocol: "http", binds: ["127.0.0.1:8080"])],
+      pools: [PoolReport(name: "web", policy: "p2c", backends: [backend])])
+  }
+
+  func events(after: UInt64) -> EventsReport {
+    let all = (1...3).map { EventsReport.Event(id: UInt64($0), time: "t", kind: "up", subject: "web/b", message: "m") }
+    return EventsReport(events: all.filter { $0.id > after }, next: 3)
+  }
+
+  func set(_ state: StateOrder, pool: String, backend: String) throws(AdminError) -> BackendReport {
+    try find(pool, backend)
+    orders.append(state.rawValue)
+    var report = self.backend
+    report.state = state.rawValue
+    return report
+  }
+
+  func set(weight: Int, pool: String, backend: String) throws(AdminError) -> BackendReport {
+    try find(pool, backend)
+    orders.append("weight \(weight)")
+    return self.backend
+  }
+
+  func reload() throws(AdminError) -> ChangeReport {
+    throw AdminError(.unprocessable, "the file is not valid", hint: "mend it", diagnostics: ["a.yaml:1:1: no"])
+  }
+
+  func check(_ text: String, name: String) throws(AdminError) -> ChangeReport {
+    ChangeReport(generation: 7, changes: ["\(name) has \(text.utf8.count) bytes"])
+  }
+
+  private func find(_ pool: String, _ backend: String) throws(AdminError) {
+    guard pool == "web", backend == FakeNode.backendName else {
+      throw AdminError(.notFound, "there is no backend \(pool)/\(backend)", hint: "`sluice status` lists them")
+    }
+  }
+}
+
+/// A directory below /tmp that is gone when the closure returns, and a quiet logger.
+func withDirectory<Result>(_ body: (String) async throws -> Result) async throws -> Result {
+  let directory = "/tmp/sluice-admin-\(UInt32.random(in: .min ... .max))"
+  try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+  defer { try? FileManager.default.removeItem(atPath: directory) }
+  return try await body(directory)
+}
+
+let quiet: Logger = {
+  var logger = Logger(label: "test")
+  logger.logLevel = .critical
+  return logger
+}()
+
+/// The API on a socket of its own for the time of the closure.
+func withServer(_ body: (AdminClient, FakeNode) async throws -> Void) async throws {
+  try await withDirectory { directory in
+    let node = FakeNode()
+    let socket = "\(directory)/run/admin.sock"
+    let server = try await AdminServer.start(socket: socket, port: nil, operations: node, logger: quiet)
+    do {
+      try await body(AdminClient(socket: socket, deadline: .seconds(5)), node)
+    } catch {
+      await server.stop()
+      throw error
+    }
+    await server.stop()
+  }
+}
+
+extension AdminClient.Answer {
+  var text: String { String(decoding: body, as: UTF8.self) }
+  func decoded<Report: Decodable>(_: Report.Type) throws -> Report {
+    try JSONDecoder().decode(Report.self, from: Data(body))
+  }
+}
