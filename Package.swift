@@ -24,11 +24,13 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 
 let package = Package(
   name: "sluice",
+  products: [.executable(name: "sluice", targets: ["sluice"])],
   dependencies: [
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     // Without default traits: no JWT, no crypto, so no BoringSSL in the build.
     .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
   ],
@@ -75,6 +77,18 @@ let package = Package(
 
     // Floor 5: the composition root and the command line.
     floor("Node", ["Model", "Health", "Planner", "Telemetry"]),
+    .executableTarget(
+      name: "sluice",
+      dependencies: [
+        "Admin", "Config", "Kernel", "Model", "Node", "Planner", "Prober", "Proxy", "Telemetry",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+      ],
+      swiftSettings: checked),
 
     tests("Telemetry", ["Telemetry", "Model"]),
     tests("Wire", ["Wire"]),
@@ -96,6 +110,7 @@ let package = Package(
     tests("Reactor", ["Reactor", "Kernel", "Model", "Wire"]),
     tests("Proxy", ["Proxy", "Kernel", "Model", "Planner", "Sniff", "Telemetry", "Wire"]),
     tests("Node", ["Node", "Health", "Model", "Planner", "Telemetry"]),
+    tests("sluice", ["sluice", "Admin", "Model"]),
   ],
   swiftLanguageModes: [.v6]
 )

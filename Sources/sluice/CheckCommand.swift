@@ -1,0 +1,91 @@
+internal import Admin
+internal import ArgumentParser
+internal import Config
+internal import Foundation
+internal import Model
+
+struct CheckCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "check", abstract: "Say whether a file is valid, and what it would change on the running node.")
+
+  @Argument(help: "The configuration, in YAML.") var file: String
+  @OptionGroup var socket: SocketOption
+  @Flag(help: "Print the result as JSON.") var json = false
+
+  struct Result: Encodable {
+    struct Fault: Encodable {
+      var file: String
+      var line: Int
+      var column: Int
+      var severity: String
+      var message: String
+    }
+    var valid: Bool
+    var diagnostics: [Fault]
+    /// What would change on the running node; absent when none answers.
+    var changes: [String]?
+  }
+
+  func run() async throws {
+    try await reportingFailures {
+      do {
+        try await check()
+      } catch var failure as Failure {
+        failure.code = .failed
+        throw failure
+      }
+    }
+  }
+
+  private func check() async throws {
+    let bytes = try ConfigFile.read(file)
+    let source = String(decoding: bytes, as: UTF8.self)
+    let loaded: LoadedConfig
+    do {
+      loaded = try Config.load(bytes, file: file, baseDirectory: ConfigFile.directory(of: file))
+    } catch {
+      guard json else { throw ConfigFile.failure(error, file, source) }
+      show(Result(valid: false, diagnostics: error.diagnostics.map(Result.Fault.init)))
+      throw ExitCode(1)
+    }
+    let changes = try await changes(bytes)
+    if json {
+      return show(Result(valid: true, diagnostics: loaded.warnings.map(Result.Fault.init), changes: changes))
+    }
+    for warning in loaded.warnings { Terminal.printError(warning.text(source: source)) }
+    let topology = loaded.topology
+    let backends = topology.pools.map(\.backends.count).reduce(0, +)
+    let parts = [
+      StatusText.count(topology.listeners.count, "listener"), StatusText.count(topology.pools.count, "pool"),
+      StatusText.count(backends, "backend"),
+    ]
+    print("\(file) is valid: \(parts.joined(separator: ", "))")
+    guard let changes else { return }
+    print(changes.isEmpty ? "The running node would change nothing." : "On the running node:")
+    for change in changes { print("  \(change)") }
+  }
+
+  /// nil when no node answers, which is a failure only if one was named.
+  private func changes(_ bytes: [UInt8]) async throws -> [String]? {
+    // Relative paths in the file start from its directory, wherever the node was started.
+    let name = URL(fileURLWithPath: file).path
+    let client = AdminClient(socket: socket.path)
+    if socket.socket == nil, !(await client.isAnswered()) { return nil }
+    let path = "/v1/check?name=\(PathSegment.encode(name))"
+    return try await NodeConnection(client: client).post(path, body: bytes, as: ChangeReport.self).0.changes
+  }
+
+  private func show(_ result: Result) {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    if let data = try? encoder.encode(result) { print(String(decoding: data, as: UTF8.self)) }
+  }
+}
+
+extension CheckCommand.Result.Fault {
+  init(_ diagnostic: Diagnostic) {
+    self.init(
+      file: diagnostic.file, line: diagnostic.place.line, column: diagnostic.place.column,
+      severity: diagnostic.severity.rawValue, message: diagnostic.message)
+  }
+}

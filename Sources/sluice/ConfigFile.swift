@@ -1,0 +1,88 @@
+internal import Config
+internal import Foundation
+internal import Model
+
+/// A configuration and where it came from.
+struct ConfigFile: Sendable {
+  enum Source: Sendable {
+    case path(String)
+    /// The demo's, which is part of the binary.
+    case embedded(@Sendable () throws(Failure) -> Topology)
+  }
+
+  /// Bytes; far above what a configuration can use, far below what hurts.
+  static let limit = 64 << 20
+
+  let source: Source
+
+  /// - Throws: `Failure` with exit code 78, every fault named by its place.
+  func load() throws(Failure) -> Topology {
+    switch source {
+    case .embedded(let topology): return try topology()
+    case .path(let path):
+      let bytes = try ConfigFile.read(path)
+      do {
+        let loaded = try Config.load(bytes, file: path, baseDirectory: ConfigFile.directory(of: path))
+        for warning in loaded.warnings {
+          Terminal.printError(warning.text(source: String(decoding: bytes, as: UTF8.self)))
+        }
+        return loaded.topology
+      } catch {
+        throw ConfigFile.failure(error, path, String(decoding: bytes, as: UTF8.self))
+      }
+    }
+  }
+
+  static func read(_ path: String) throws(Failure) -> [UInt8] {
+    do {
+      let file = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
+      defer { try? file.close() }
+      let data = try file.read(upToCount: limit + 1) ?? Data()
+      guard data.count <= limit else { throw Failure("\(path) is larger than \(limit) bytes", code: .badConfig) }
+      return Array(data)
+    } catch let failure as Failure {
+      throw failure
+    } catch {
+      throw Failure(
+        "\(path) cannot be read: \(ConfigFile.reason(error))", hint: "does it exist, and may this user read it?",
+        code: .badConfig)
+    }
+  }
+
+  static func failure(_ error: ConfigError, _ path: String, _ source: String) -> Failure {
+    let errors = error.diagnostics.count { $0.severity == .error }
+    var text = error.diagnostics.map { $0.text(source: source) }.joined()
+    while text.last?.isNewline == true { text.removeLast() }
+    return Failure(
+      "\(path) is not valid: \(StatusText.count(errors, "error"))\n\(text)",
+      hint: "mend the file; `sluice check \(path)` shows this again", code: .badConfig)
+  }
+
+  static func directory(of path: String) -> String {
+    path.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/").nonEmpty
+      ?? (path.hasPrefix("/") ? "/" : ".")
+  }
+
+  private static func reason(_ error: any Error) -> String {
+    let error = error as NSError
+    let cause = error.userInfo[NSUnderlyingErrorKey] as? NSError ?? error
+    return cause.domain == NSPOSIXErrorDomain
+      ? String(describing: POSIXErrorCode(rawValue: Int32(cause.code))?.words ?? cause.localizedDescription)
+      : cause.localizedDescription
+  }
+}
+
+extension String {
+  fileprivate var nonEmpty: String? { isEmpty ? nil : self }
+}
+
+extension POSIXErrorCode {
+  fileprivate var words: String? {
+    switch self {
+    case .ENOENT: "no such file"
+    case .EACCES: "permission denied"
+    case .EISDIR: "it is a directory"
+    default: nil
+    }
+  }
+}

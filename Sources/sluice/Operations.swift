@@ -1,0 +1,116 @@
+internal import Admin
+internal import Config
+internal import Model
+internal import Node
+internal import Planner
+
+/// The API's orders, carried out on the node.
+struct Operations: AdminOperations {
+  let node: Node
+  let config: ConfigFile
+
+  func status() async -> StatusReport { StatusReport(await node.snapshot()) }
+  func phase() async -> StatusReport.Phase { .init(await node.phase) }
+
+  func events(after: UInt64) async -> EventsReport {
+    let (events, next) = await node.events(after: after)
+    return EventsReport(events: events.map { .init($0) }, next: next)
+  }
+
+  func set(_ state: StateOrder, pool: String, backend: String) async throws(AdminError) -> BackendReport {
+    let state: AdministrativeState =
+      switch state {
+      case .ready: .ready
+      case .drain: .drain
+      case .maintenance: .maintenance
+      }
+    return try await order(.state(state), BackendKey(pool: pool, backend: backend))
+  }
+
+  func set(weight: Int, pool: String, backend: String) async throws(AdminError) -> BackendReport {
+    try await order(.weight(weight), BackendKey(pool: pool, backend: backend))
+  }
+
+  func reload() async throws(AdminError) -> ChangeReport {
+    do {
+      return try await reloading()
+    } catch {
+      throw AdminError(error)
+    }
+  }
+
+  /// Reads the file and takes it over: the way of both SIGHUP and `sluice reload`.
+  func reloading() async throws(Failure) -> ChangeReport {
+    let topology: Topology
+    do {
+      topology = try config.load()
+    } catch {
+      // The place and the reason; the rest is for whoever asked.
+      let words = error.message.split(separator: "\n").prefix(2).joined(separator: ": ")
+      await node.note(.refused, "reload refused: \(words)")
+      throw error
+    }
+    let old = await node.snapshot().topology
+    var changes = await node.preview(topology).lines
+    do {
+      try await node.apply(.load(topology))
+    } catch {
+      throw Failure("the new configuration was not taken over: \(error)", hint: "the old one is still in force")
+    }
+    // Threads and the API's own sockets are made once.
+    for (name, changed) in [("admin", old.admin != topology.admin), ("workers", old.workers != topology.workers)]
+    where changed {
+      changes.append("\(name): needs a restart")
+    }
+    return ChangeReport(generation: await node.snapshot().generation, changes: changes)
+  }
+
+  func check(_ text: String, name: String) async throws(AdminError) -> ChangeReport {
+    let topology: Topology
+    do {
+      topology = try Config.load(text, file: name, baseDirectory: ConfigFile.directory(of: name)).topology
+    } catch {
+      throw AdminError(ConfigFile.failure(error, name, text))
+    }
+    return ChangeReport(generation: await node.snapshot().generation, changes: await node.preview(topology).lines)
+  }
+
+  private func order(_ order: Change.Order, _ key: BackendKey) async throws(AdminError) -> BackendReport {
+    do {
+      try await node.apply(.override(key, order))
+    } catch {
+      throw AdminError(error)
+    }
+    let snapshot = await node.snapshot()
+    for (pool, standings) in zip(snapshot.topology.pools, snapshot.standings) where pool.name == key.pool {
+      for (backend, standing) in zip(pool.backends, standings) where backend.name == key.backend {
+        return BackendReport(backend, standing, snapshot)
+      }
+    }
+    // A reload took the backend away between the two questions.
+    throw AdminError(Refusal.noSuchBackend(key))
+  }
+}
+
+extension AdminError {
+  init(_ refusal: Refusal) {
+    switch refusal {
+    case .noSuchPool, .noSuchBackend:
+      self.init(.notFound, "\(refusal)", hint: "`sluice status` lists pools and backends")
+    case .draining: self.init(.conflict, "\(refusal)", hint: "it stops when its open connections have ended")
+    case .dataPlane: self.init(.failed, "\(refusal)", hint: "nothing was changed")
+    }
+  }
+
+  init(_ failure: Failure) {
+    let lines = failure.message.split(separator: "\n", omittingEmptySubsequences: true).map(String.init)
+    self.init(
+      failure.code == .badConfig ? .unprocessable : .conflict, lines.first ?? failure.message,
+      hint: failure.hint ?? "nothing was changed",
+      diagnostics: failure.code == .badConfig ? Array(lines.dropFirst()) : nil)
+  }
+}
+
+extension WorldDiff {
+  fileprivate var lines: [String] { isEmpty ? [] : description.split(separator: "\n").map(String.init) }
+}

@@ -1,0 +1,118 @@
+internal import Admin
+internal import Foundation
+internal import Model
+internal import Node
+internal import Planner
+internal import Telemetry
+
+/// From the node's types to the API's: the only place that knows both.
+extension StatusReport {
+  init(_ snapshot: NodeSnapshot) {
+    let topology = snapshot.topology
+    self.init(
+      phase: Phase(snapshot.phase), generation: snapshot.generation,
+      uptimeSeconds: snapshot.uptime.reportedSeconds, version: snapshot.version, workers: snapshot.statistics.workers,
+      listeners: topology.listeners.map {
+        ListenerReport($0, snapshot.statistics.listeners[$0.name] ?? ListenerStatistics())
+      },
+      pools: zip(topology.pools, snapshot.standings).map { pool, standings in
+        PoolReport(
+          name: pool.name, policy: pool.policy.name,
+          backends: zip(pool.backends, standings).map { BackendReport($0, $1, snapshot) })
+      })
+  }
+}
+
+extension StatusReport.Phase {
+  init(_ phase: Node.Phase) {
+    switch phase {
+    case .starting: self = .starting
+    case .serving: self = .serving
+    case .draining: self = .draining
+    }
+  }
+}
+
+extension ListenerReport {
+  init(_ listener: Listener, _ counts: ListenerStatistics) {
+    self.init(name: listener.name, protocol: listener.transport.rawValue, binds: listener.binds.map { "\($0.address)" })
+    connections = counts.connections
+    accepted = counts.accepted
+    refused = counts.refused
+    requests = counts.requests
+    inFlight = counts.inFlight
+    bytesIn = counts.bytesIn
+    bytesOut = counts.bytesOut
+    malformed = counts.malformed
+    rateLimited = counts.rateLimited
+    timeouts = counts.timeouts
+    dropped = counts.dropped
+    responses = ResponsesReport(counts.responses)
+  }
+}
+
+extension BackendReport {
+  init(_ backend: Backend, _ standing: Standing, _ snapshot: NodeSnapshot) {
+    self.init(
+      name: backend.name, address: "\(backend.address)", state: standing.state.rawValue,
+      verdict: standing.verdict.state.rawValue, reason: standing.verdict.reason,
+      sinceSeconds: (snapshot.now - standing.verdict.since).reportedSeconds, weight: standing.weight,
+      // In the unit of `weight`, and never 0 for a backend that takes traffic.
+      effectiveWeight: (standing.effectiveWeight + Planner.weightScale - 1) / Planner.weightScale,
+      priority: backend.priority)
+    let counts = snapshot.statistics.backends[standing.slot] ?? BackendStatistics()
+    inFlight = counts.inFlight
+    connections = counts.connections
+    requests = counts.requests
+    retries = counts.retries
+    connects = counts.connects
+    connectFailures = counts.connectFailures
+    failures = counts.failures
+    timeouts = counts.timeouts
+    bytesIn = counts.bytesIn
+    bytesOut = counts.bytesOut
+    responses = ResponsesReport(counts.responses)
+  }
+}
+
+extension ResponsesReport {
+  init(_ counts: ResponseCounts) {
+    self.init()
+    informational = counts.informational
+    successful = counts.successful
+    redirection = counts.redirection
+    clientError = counts.clientError
+    serverError = counts.serverError
+  }
+}
+
+extension EventsReport.Event {
+  init(_ event: Event) {
+    let date = Date(timeIntervalSince1970: Double(event.time) / 1_000)
+    self.init(
+      id: event.id, time: date.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true)),
+      kind: event.kind.rawValue,
+      subject: event.subject, message: event.message)
+  }
+}
+
+extension BalancePolicy {
+  /// As the configuration writes it.
+  var name: String {
+    switch self {
+    case .roundRobin: "round-robin"
+    case .leastConnections: "least-connections"
+    case .random: "random"
+    case .p2c: "p2c"
+    case .peakEWMA: "peak-ewma"
+    case .maglev: "maglev"
+    case .boundedLoad: "bounded-load"
+    case .first: "first"
+    }
+  }
+}
+
+extension Duration {
+  /// To the millisecond.
+  fileprivate var reportedSeconds: Double { Double(milliseconds) / 1_000 }
+}

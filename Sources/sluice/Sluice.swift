@@ -1,0 +1,30 @@
+// sluice: the command line.
+//
+// Role: reads arguments, wires the drivers to a Node (`run`, `demo`), and speaks to
+// a running one through its admin API (all other commands). Boundary: no decision
+// about traffic is taken here. Absent on purpose: any way into a running node other
+// than the API.
+
+internal import ArgumentParser
+
+@main struct Sluice: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "sluice",
+    abstract: "A load balancer.",
+    discussion: "Try it: `sluice demo`. Then write a file, `sluice check` it, `sluice run` it.",
+    version: Version.text,
+    subcommands: [
+      RunCommand.self, CheckCommand.self, DemoCommand.self, StatusCommand.self, DrainCommand.self, ReadyCommand.self,
+      MaintenanceCommand.self, WeightCommand.self, ReloadCommand.self, EventsCommand.self, VersionCommand.self,
+    ])
+}
+
+enum Version {
+  static let text = "0.1.0"
+}
+
+struct VersionCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(commandName: "version", abstract: "Print the version.")
+
+  func run() { print("sluice \(Version.text)") }
+}
