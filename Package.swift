@@ -48,6 +48,8 @@ let package = Package(
     .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
     floor("Routing", ["Wire", "Model", "CPCRE2"]),
     floor("Telemetry", ["Model"]),
+    floor("BGP", ["Wire", "Model"]),
+    floor("BFD", ["Wire", "Model"]),
 
     // Floor 2: the kernel, and event loops on it.
     .target(name: "CKernel"),
@@ -91,6 +93,8 @@ let package = Package(
       swiftSettings: checked),
 
     tests("Telemetry", ["Telemetry", "Model"]),
+    tests("BGP", ["BGP", "Wire", "Model"]),
+    tests("BFD", ["BFD", "Wire", "Model"]),
     tests("Wire", ["Wire"]),
     tests("Model", ["Model"]),
     tests("HTTP", ["HTTP", "Wire", "Model"]),
