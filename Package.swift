@@ -50,6 +50,7 @@ let package = Package(
     floor("Telemetry", ["Model"]),
     floor("BGP", ["Wire", "Model"]),
     floor("BFD", ["Wire", "Model"]),
+    floor("DNS", ["Wire", "Model"]),
 
     // Floor 2: the kernel, and event loops on it.
     .target(name: "CKernel"),
@@ -95,6 +96,7 @@ let package = Package(
     tests("Telemetry", ["Telemetry", "Model"]),
     tests("BGP", ["BGP", "Wire", "Model"]),
     tests("BFD", ["BFD", "Wire", "Model"]),
+    tests("DNS", ["DNS", "Wire", "Model"]),
     tests("Wire", ["Wire"]),
     tests("Model", ["Model"]),
     tests("HTTP", ["HTTP", "Wire", "Model"]),

@@ -1,0 +1,20 @@
+/// What the balanced names and aliases of all zones are answered with now; replaced whole when health changes.
+package struct DynamicView: Sendable {
+  /// In the order of `Zones.dynamicOwners`; nil: not known yet, which is SERVFAIL.
+  package let sets: [CompiledSet?]
+  /// Where each set's counters begin in a worker's `turns`.
+  let turnStarts: [Int]
+  let turnCount: Int
+
+  package init(_ sets: [CompiledSet?] = []) {
+    self.sets = sets
+    var starts: [Int] = []
+    var next = 0
+    for set in sets {
+      starts.append(next)
+      next += set?.groups.count ?? 0
+    }
+    turnStarts = starts
+    turnCount = next
+  }
+}

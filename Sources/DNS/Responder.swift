@@ -1,0 +1,298 @@
+package import Model
+import Wire
+
+/// One worker's authoritative server: a query in, a response out, no allocation between.
+///
+/// UDP, TCP and tests call the same `answer`. What it needs to know of the world
+/// (zones, what is well, the time) comes as arguments; what it remembers (round
+/// robin, rate limits) is its own, so workers share nothing.
+package struct Responder: ~Copyable {
+  package struct Settings: Sendable {
+    /// The largest UDP response, whatever a client offers (DNS flag day 2020).
+    package var udpLimit = 1232
+    /// What CHAOS TXT version.bind and version.server say; nil: REFUSED.
+    package var version: [UInt8]?
+    /// What NSID says (RFC 5001); also CHAOS TXT id.server and hostname.bind. nil: nothing.
+    package var serverID: [UInt8]?
+    package var cookies: ServerCookies?
+    package var rateLimit: RateLimiter.Settings?
+    /// How many CNAME and DNAME records an answer follows.
+    package var maximumChain = 12
+
+    package init() {}
+  }
+
+  package enum Transport: Hashable, Sendable, BitwiseCopyable { case udp, tcp }
+
+  package struct Client: Sendable, BitwiseCopyable {
+    package var address: IPAddress
+    package var transport: Transport
+
+    package init(_ address: IPAddress, _ transport: Transport) {
+      self.address = address
+      self.transport = transport
+    }
+  }
+
+  package struct Moment: Sendable, BitwiseCopyable {
+    package var now: Instant
+    /// Seconds since 1970, for cookies.
+    package var unixSeconds: UInt32
+
+    package init(now: Instant, unixSeconds: UInt32) {
+      self.now = now
+      self.unixSeconds = unixSeconds
+    }
+  }
+
+  package enum Outcome: Hashable, Sendable {
+    /// The writer holds the response.
+    case respond
+    /// Nothing is sent.
+    case drop(Drop)
+    /// Over TCP: send the zone of this index in `Zones.list`, with `ZoneTransfer`.
+    case transfer(zone: Int, since: UInt32?)
+  }
+
+  package enum Drop: Hashable, Sendable { case notAQuery, rateLimited }
+
+  package let settings: Settings
+  /// The last query, e.g. for counters.
+  package private(set) var query = Query()
+  /// The last response's code.
+  package private(set) var code = ResponseCode.noError
+
+  var name = LookupName()
+  var other = LookupName()
+  var random: Random
+  var turns: [UInt32] = []
+  var response = ResponseState()
+  private var limiter: RateLimiter?
+
+  package init(_ settings: Settings, seed: UInt64) {
+    self.settings = settings
+    random = Random(seed: seed)
+    limiter = settings.rateLimit.map { RateLimiter($0, seed: random.next()) }
+  }
+
+  /// Makes room for round robin's counters; call when a new view comes, so that queries allocate nothing.
+  package mutating func prepare(for view: DynamicView) {
+    guard turns.count < view.turnCount else { return }
+    // Workers begin at different places, or they would walk in step.
+    turns += (turns.count..<view.turnCount).map { _ in UInt32(truncatingIfNeeded: random.next()) >> 1 }
+  }
+
+  package mutating func answer(
+    _ bytes: Span<UInt8>, from client: Client, at moment: Moment, zones: borrowing Zones, view: borrowing DynamicView,
+    places: some PlaceSource = NoPlaces(), into writer: inout MessageWriter
+  ) -> Outcome {
+    response = ResponseState()
+    writer.reset(limit: client.transport == .tcp ? 65_535 : 512)
+    do {
+      try Query.read(bytes, name: &name, into: &query)
+    } catch {
+      guard error == .malformed else { return .drop(.notAQuery) }
+      return finish(.formatError, bytes, client, moment, &writer)
+    }
+    guard query.opcode == 0 else { return finish(.notImplemented, bytes, client, moment, &writer) }
+    begin(bytes, client, &writer)
+    guard query.hasQuestion else {
+      // RFC 7873 §5.4: a query without a question only asks for a cookie.
+      let isCookieRequest = query.extensions?.clientCookie != nil && settings.cookies != nil
+      return finish(isCookieRequest ? .noError : .formatError, bytes, client, moment, &writer)
+    }
+    if let version = query.extensions?.version, version > 0 {
+      return finish(.badVersion, bytes, client, moment, &writer)
+    }
+    // RFC 8945 §5.2.1: signed with a key that is not known here.
+    if query.isSigned { return finish(.notAuthoritative, bytes, client, moment, &writer) }
+
+    let code: ResponseCode
+    switch query.class {
+    case .internet:
+      if query.type == .axfr || query.type == .ixfr {
+        guard let found = zones.find(name), found.label == 0 else {
+          return finish(.notAuthoritative, bytes, client, moment, &writer)
+        }
+        if client.transport == .tcp {
+          guard query.type == .axfr || query.knownSerial != nil else {
+            return finish(.formatError, bytes, client, moment, &writer)
+          }
+          return .transfer(zone: found.zone, since: query.type == .ixfr ? query.knownSerial : nil)
+        }
+        // RFC 5936 §4.2, RFC 1995 §2: a transfer needs TCP; the lone SOA says so to IXFR.
+        guard query.type == .ixfr else { return finish(.notImplemented, bytes, client, moment, &writer) }
+        query.type = .soa
+      }
+      if query.type == .opt || query.type.rawValue == 0 { return finish(.formatError, bytes, client, moment, &writer) }
+      if query.type.isMeta, query.type != .any { return finish(.notImplemented, bytes, client, moment, &writer) }
+      code = resolve(zones, view, client, places, &writer)
+    case .chaos: code = chaos(&writer)
+    default: code = .refused
+    }
+    return finish(code, bytes, client, moment, &writer)
+  }
+
+  // MARK: Frame
+
+  /// Header and question; the limit leaves room for OPT.
+  private mutating func begin(_ bytes: Span<UInt8>, _ client: Client, _ writer: inout MessageWriter) {
+    if client.transport == .udp, let extensions = query.extensions {
+      writer.setLimit(max(512, min(Int(extensions.udpSize), settings.udpLimit)))
+    }
+    response.fullLimit = writer.limit
+    header(&writer)
+    if query.hasQuestion {
+      writer.copy(bytes, 12, query.questionEnd - 12)
+      writer.remember(name, at: 12)
+    }
+    writer.setLimit(response.fullLimit - optionsSize)
+    response.body = writer.mark
+  }
+
+  private func header(_ writer: inout MessageWriter) {
+    writer.u16(query.id)
+    writer.u16(0)
+    writer.u16(query.hasQuestion ? 1 : 0)
+    writer.u16(0)
+    writer.u16(0)
+    writer.u16(0)
+  }
+
+  /// Fills in the header, adds OPT, and asks the rate limiter.
+  private mutating func finish(
+    _ code: ResponseCode, _ bytes: Span<UInt8>, _ client: Client, _ moment: Moment, _ writer: inout MessageWriter
+  ) -> Outcome {
+    self.code = code
+    var hasExtensions = query.extensions != nil
+    if writer.count == 0 {
+      // What cannot be read is answered by its header alone: never more bytes than came.
+      query.hasQuestion = false
+      hasExtensions = false
+      response = ResponseState()
+      header(&writer)
+      response.fullLimit = writer.limit
+      response.body = writer.mark
+    }
+    let cookie = hasExtensions ? checkedCookie(client, moment) : .none
+    if client.transport == .udp, cookie != .valid, limiter != nil {
+      let kind: RateLimiter.Kind = code == .nameError ? .negative : code == .noError ? response.kind : .error
+      let decision =
+        limiter?.decide(client.address, kind, subject: kind == .error ? 0 : response.subject, at: moment.now) ?? .send
+      switch decision {
+      case .send: break
+      case .drop: return .drop(.rateLimited)
+      case .truncate:
+        if let body = response.body { writer.rollBack(to: body) }
+        response.empty()
+        response.isTruncated = true
+      }
+    }
+    writer.setLimit(response.fullLimit)
+    if hasExtensions { options(code, client, moment, &writer) }
+    // QR, opcode and RD of the query, AA, TC.
+    var flags: UInt16 = 0x8000 | query.flags & 0x7900 | code.rawValue & 15
+    if response.isAuthoritative { flags |= 0x0400 }
+    if response.isTruncated { flags |= 0x0200 }
+    writer.patch16(at: 2, flags)
+    writer.patch16(at: 6, response.answers)
+    writer.patch16(at: 8, response.authorities)
+    writer.patch16(at: 10, response.additionals)
+    return .respond
+  }
+
+  // MARK: EDNS
+
+  private enum CookieState { case none, valid, other }
+
+  private func checkedCookie(_ client: Client, _ moment: Moment) -> CookieState {
+    guard let cookies = settings.cookies, let extensions = query.extensions, let own = extensions.clientCookie,
+      let server = extensions.serverCookie
+    else { return .none }
+    let check = cookies.check(client: own, server: server, address: client.address, time: moment.unixSeconds)
+    return check == .invalid ? .other : .valid
+  }
+
+  private var optionsSize: Int {
+    guard let extensions = query.extensions else { return 0 }
+    var size = 11 + 6
+    if extensions.wantsServerID, let id = settings.serverID { size += 4 + id.count }
+    if extensions.clientCookie != nil, settings.cookies != nil { size += 28 }
+    if let subnet = extensions.subnet { size += 4 + subnet.size }
+    return size
+  }
+
+  private mutating func options(
+    _ code: ResponseCode, _ client: Client, _ moment: Moment, _ writer: inout MessageWriter
+  ) {
+    guard let extensions = query.extensions else { return }
+    let mark = writer.mark
+    writer.u8(0)
+    writer.u16(RecordType.opt.rawValue)
+    writer.u16(UInt16(clamping: settings.udpLimit))
+    writer.u8(UInt8(truncatingIfNeeded: code.rawValue >> 4))
+    writer.u8(0)
+    writer.u16(extensions.dnssecOK ? 0x8000 : 0)
+    let length = writer.count
+    writer.u16(0)
+    if extensions.wantsServerID, let id = settings.serverID {
+      writer.u16(3)
+      writer.u16(UInt16(clamping: id.count))
+      writer.copy(id)
+    }
+    if let own = extensions.clientCookie, let cookies = settings.cookies {
+      let server = cookies.make(client: own, address: client.address, time: moment.unixSeconds)
+      writer.u16(10)
+      writer.u16(24)
+      writer.u64(own)
+      writer.u64(server.0)
+      writer.u64(server.1)
+    }
+    if var subnet = extensions.subnet {
+      subnet.scope = response.scope
+      subnet.write(into: &writer)
+    }
+    if let extended = response.extendedError {
+      writer.u16(15)
+      writer.u16(2)
+      writer.u16(extended)
+    }
+    guard !writer.overflowed else {
+      writer.rollBack(to: mark)
+      return
+    }
+    writer.patch16(at: length, UInt16(writer.count - length - 2))
+    response.additionals += 1
+  }
+
+  // MARK: CHAOS
+
+  /// version.bind and its like (RFC 4892), by choice of whoever configures it.
+  private mutating func chaos(_ writer: inout MessageWriter) -> ResponseCode {
+    guard query.type == .txt || query.type == .any else { return .refused }
+    let text: [UInt8]?
+    switch name.suffix(0) {
+    case ChaosName.versionBind, ChaosName.versionServer: text = settings.version
+    case ChaosName.idServer, ChaosName.hostnameBind: text = settings.serverID
+    default: text = nil
+    }
+    guard let text, text.count <= 255 else { return .refused }
+    writer.pointer(12)
+    writer.u16(RecordType.txt.rawValue)
+    writer.u16(RecordClass.chaos.rawValue)
+    writer.u32(0)
+    writer.u16(UInt16(text.count + 1))
+    writer.u8(UInt8(text.count))
+    writer.copy(text)
+    response.answers = 1
+    response.isAuthoritative = true
+    return .noError
+  }
+}
+
+private enum ChaosName {
+  static let versionBind = Name(unchecked: [7] + Array("version".utf8) + [4] + Array("bind".utf8) + [0])
+  static let versionServer = Name(unchecked: [7] + Array("version".utf8) + [6] + Array("server".utf8) + [0])
+  static let idServer = Name(unchecked: [2] + Array("id".utf8) + [6] + Array("server".utf8) + [0])
+  static let hostnameBind = Name(unchecked: [8] + Array("hostname".utf8) + [4] + Array("bind".utf8) + [0])
+}

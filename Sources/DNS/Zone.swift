@@ -1,0 +1,125 @@
+/// A zone as answers need it: immutable, flat tables, built once by `ZoneBuilder`.
+///
+/// Nodes stand in canonical order (RFC 4034 §6.1), the apex first. Empty
+/// non-terminals (RFC 4592 §2.2.2) are nodes without sets.
+package struct Zone: Sendable {
+  @usableFromInline struct Node: Sendable, BitwiseCopyable {
+    var hash: UInt64
+    /// In `names` and `keys`.
+    var nameStart: UInt32
+    var setStart: UInt32
+    var setCount: UInt16
+    var nameLength: UInt8
+    var labels: UInt8
+    /// The child `*`, or -1.
+    var wildcard: Int32 = -1
+    /// The delegation at or above this node, or -1 where the zone is authoritative.
+    var cut: Int32 = -1
+    /// The index of the answers that are made up at query time (balanced set, ALIAS), or -1.
+    var dynamic: Int32 = -1
+    var hasDNAME = false
+  }
+
+  @usableFromInline struct RecordSet: Sendable, BitwiseCopyable {
+    var type: RecordType
+    var count: UInt16
+    var ttl: UInt32
+    /// In `pool`: type, class, TTL, length and data of each record, one behind the other.
+    var start: UInt32
+    var end: UInt32
+  }
+
+  /// An owner whose addresses are not in the zone.
+  package struct DynamicOwner: Hashable, Sendable {
+    package enum Kind: Hashable, Sendable {
+      /// The balanced set of this name in the configuration.
+      case balanced(String)
+      /// The addresses of another name, with this TTL at most.
+      case alias(Name, ttl: UInt32)
+    }
+    package let name: Name
+    package let kind: Kind
+  }
+
+  package let apex: Name
+  package let serial: UInt32
+  /// Seconds that a negative answer may be kept: the smaller of SOA TTL and minimum (RFC 2308 §5).
+  package let negativeTTL: UInt32
+  package let dynamicOwners: [DynamicOwner]
+  let apexHash: UInt64
+  let apexLabels: Int
+  let nodes: [Node]
+  let sets: [RecordSet]
+  let pool: [UInt8]
+  /// Owner names as they were written.
+  let names: [UInt8]
+  /// The same in lower case.
+  let keys: [UInt8]
+  /// Open addressing: the upper half of the hash, and the node's index + 1; 0 is free.
+  let slots: [UInt64]
+  let authority: RecordSet
+
+  package var nodeCount: Int { nodes.count }
+  package var recordCount: Int { sets.reduce(0) { $0 + Int($1.count) } }
+
+  /// The node of the suffix of `name` that begins at `label`; -1 when there is none.
+  @inline(__always) func find(_ name: borrowing LookupName, _ label: Int) -> Int {
+    let hash = name.hashes[label]
+    let mask = slots.count &- 1
+    var slot = Int(truncatingIfNeeded: hash) & mask
+    while true {
+      let entry = slots[slot]
+      if entry == 0 { return -1 }
+      if entry &>> 32 == hash &>> 32 {
+        let index = Int(truncatingIfNeeded: entry & 0xffff_ffff) &- 1
+        let node = nodes[index]
+        if node.hash == hash, name.equals(label, keys.span, at: Int(node.nameStart), count: Int(node.nameLength)) {
+          return index
+        }
+      }
+      slot = (slot &+ 1) & mask
+    }
+  }
+
+  /// The set of a type at a node, by its index in `sets`; -1 when there is none.
+  @inline(__always) func set(_ type: RecordType, at node: Int) -> Int {
+    let start = Int(nodes[node].setStart)
+    var index = start
+    let end = start &+ Int(nodes[node].setCount)
+    while index < end {
+      if sets[index].type == type { return index }
+      index &+= 1
+    }
+    return -1
+  }
+
+  /// The owner of a node as it was written.
+  func name(of node: Int) -> Name {
+    let start = Int(nodes[node].nameStart)
+    return Name(unchecked: Array(names[start..<(start + Int(nodes[node].nameLength))]))
+  }
+
+  /// The records of a set.
+  func records(of set: RecordSet, owner: Name) -> [Record] {
+    var records: [Record] = []
+    var position = Int(set.start)
+    while position < Int(set.end) {
+      let length = Int(pool[position + 8]) << 8 | Int(pool[position + 9])
+      records.append(
+        Record(owner, set.type, ttl: set.ttl, data: Array(pool[(position + 10)..<(position + 10 + length)])))
+      position += 10 + length
+    }
+    return records
+  }
+
+  /// All records in canonical order of their owners, the SOA first.
+  package var records: [Record] {
+    var result = records(of: authority, owner: apex)
+    for (index, node) in nodes.enumerated() {
+      for set in sets[Int(node.setStart)..<(Int(node.setStart) + Int(node.setCount))] where set.type != .soa {
+        result += records(of: set, owner: name(of: index))
+      }
+    }
+    return result
+  }
+}

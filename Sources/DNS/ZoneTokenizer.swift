@@ -1,0 +1,143 @@
+/// A word of a zone file: its bytes with escapes left in (names and strings read them differently), and its place.
+package struct ZoneToken: Hashable, Sendable {
+  package var bytes: [UInt8]
+  /// Written in quotes from its first byte; the quotes are not part of `bytes`.
+  package var isQuoted: Bool
+  package var line: Int
+  package var column: Int
+}
+
+/// One entry of a zone file: the words of a line, or of several that parentheses join.
+struct ZoneEntry {
+  var tokens: [ZoneToken] = []
+  /// Begins with white space, so that it has the owner of the entry before it.
+  var hasBlankOwner = false
+  var line = 0
+}
+
+/// Cuts a zone file into entries (RFC 1035 §5.1).
+struct ZoneTokenizer {
+  private let bytes: [UInt8]
+  private var position = 0
+  private var line = 1
+  private var lineStart = 0
+
+  init(_ bytes: [UInt8]) { self.bytes = bytes }
+
+  struct Failure: Error {
+    var line: Int
+    var column: Int
+    var text: String
+  }
+
+  /// The next entry that has words; nil at the end. After a failure the next line starts anew.
+  mutating func next() throws(Failure) -> ZoneEntry? {
+    var entry = ZoneEntry(line: line)
+    var depth = 0
+    var opened = (line: 0, column: 0)
+    var isLineStart = true
+    while position < bytes.count {
+      let byte = bytes[position]
+      switch byte {
+      case UInt8(ascii: "\n"):
+        newLine()
+        if depth > 0 { continue }
+        if !entry.tokens.isEmpty { return entry }
+        entry = ZoneEntry(line: line)
+        isLineStart = true
+        continue
+      case UInt8(ascii: " "), UInt8(ascii: "\t"), UInt8(ascii: "\r"):
+        if isLineStart, depth == 0, entry.tokens.isEmpty, byte != UInt8(ascii: "\r") { entry.hasBlankOwner = true }
+        position += 1
+      case UInt8(ascii: ";"): skipLine()
+      case UInt8(ascii: "("):
+        if depth == 0 { opened = (line, column) }
+        depth += 1
+        position += 1
+      case UInt8(ascii: ")"):
+        guard depth > 0 else { throw fail("a closing parenthesis without an opening one") }
+        depth -= 1
+        position += 1
+      default: entry.tokens.append(try word())
+      }
+      isLineStart = false
+    }
+    guard depth == 0 else {
+      throw Failure(line: opened.line, column: opened.column, text: "this parenthesis is never closed")
+    }
+    return entry.tokens.isEmpty ? nil : entry
+  }
+
+  private var column: Int { position - lineStart + 1 }
+
+  private mutating func newLine() {
+    position += 1
+    line += 1
+    lineStart = position
+  }
+
+  private mutating func skipLine() {
+    while position < bytes.count, bytes[position] != UInt8(ascii: "\n") { position += 1 }
+  }
+
+  /// Resumes behind the line that cannot be read.
+  private mutating func fail(_ text: String) -> Failure {
+    let failure = Failure(line: line, column: column, text: text)
+    skipLine()
+    if position < bytes.count { newLine() }
+    return failure
+  }
+
+  private mutating func word() throws(Failure) -> ZoneToken {
+    var token = ZoneToken(bytes: [], isQuoted: bytes[position] == UInt8(ascii: "\""), line: line, column: column)
+    if token.isQuoted {
+      try quoted(into: &token.bytes)
+      return token
+    }
+    while position < bytes.count {
+      let byte = bytes[position]
+      switch byte {
+      case UInt8(ascii: "\n"), UInt8(ascii: " "), UInt8(ascii: "\t"), UInt8(ascii: "\r"), UInt8(ascii: ";"),
+        UInt8(ascii: "("), UInt8(ascii: ")"):
+        return token
+      case UInt8(ascii: "\""):
+        // key="a value": the quotes inside a word stay, for whoever knows what it means.
+        token.bytes.append(byte)
+        try quoted(into: &token.bytes)
+        token.bytes.append(byte)
+      case UInt8(ascii: "\\"): try escaped(into: &token.bytes)
+      default:
+        token.bytes.append(byte)
+        position += 1
+      }
+    }
+    return token
+  }
+
+  private mutating func quoted(into word: inout [UInt8]) throws(Failure) {
+    let start = position
+    position += 1
+    while position < bytes.count, bytes[position] != UInt8(ascii: "\n") {
+      switch bytes[position] {
+      case UInt8(ascii: "\""):
+        position += 1
+        return
+      case UInt8(ascii: "\\"): try escaped(into: &word)
+      default:
+        word.append(bytes[position])
+        position += 1
+      }
+    }
+    position = start
+    throw fail("this quote is not closed on its line")
+  }
+
+  private mutating func escaped(into word: inout [UInt8]) throws(Failure) {
+    guard position + 1 < bytes.count, bytes[position + 1] != UInt8(ascii: "\n") else {
+      throw fail("a backslash at the end of a line")
+    }
+    word.append(bytes[position])
+    word.append(bytes[position + 1])
+    position += 2
+  }
+}

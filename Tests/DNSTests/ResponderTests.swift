@@ -1,0 +1,111 @@
+import DNS
+import Model
+import Testing
+
+@Suite struct ResponderTests {
+  static func zone(_ text: String, apex: String = "z.test", balanced: [String: String] = [:]) throws -> Zone {
+    let head = "$TTL 300\n@ SOA ns h 5 1 1 1 60\n@ NS ns\nns A 192.0.2.53\n"
+    let names = Dictionary(uniqueKeysWithValues: balanced.compactMap { key, value in Name(key).map { ($0, value) } })
+    return try Zone.parse(head + text, apex: named(apex), balanced: names).zone
+  }
+
+  @Test func anyIsAnsweredWithOneSet() throws {
+    let server = Server([try VectorTests.rich()])
+    // RFC 8482 §4.1
+    let apex = try #require(server.ask("rich.test", .any))
+    #expect(Set(apex.answers.map(\.type)).count == 1)
+    #expect(try #require(server.ask("alias.rich.test", .any)).answers.map(\.type) == [.cname])
+    #expect(try #require(server.ask("nx.rich.test", .any)).code == .nameError)
+    #expect(try #require(server.ask("b.c.ent.rich.test", .any)).authorities.map(\.type) == [.soa])
+  }
+
+  @Test func chaosSpeaksByChoiceOnly() throws {
+    func ask(_ settings: Responder.Settings, _ name: String) throws -> Message {
+      let server = Server([], settings: settings)
+      return try #require(server.ask(.query(named(name), .txt, class: .chaos)))
+    }
+    #expect(try ask(.init(), "version.bind").code == .refused)
+    var settings = Responder.Settings()
+    settings.version = Array("sluice".utf8)
+    settings.serverID = Array("node-1".utf8)
+    #expect(try ask(settings, "VERSION.bind").answers.first?.data == [6] + Array("sluice".utf8))
+    #expect(try ask(settings, "id.server").answers.first?.data == [6] + Array("node-1".utf8))
+    #expect(try ask(settings, "authors.bind").code == .refused)
+  }
+
+  @Test func aliasesCrossZonesOfTheSameServer() throws {
+    let server = Server([try Self.zone("a CNAME b.y.test.\n"), try Self.zone("b A 192.0.2.9\n", apex: "y.test")])
+    let answer = try #require(server.ask("a.z.test", .a))
+    #expect(answer.answers.map(\.type) == [.cname, .a])
+    #expect(answer.code == .noError && answer.isAuthoritative)
+  }
+
+  @Test func aLongChainStops() throws {
+    let links = (0..<40).map { "c\($0) CNAME c\($0 + 1)\n" }.joined()
+    let server = Server([try Self.zone(links)])
+    let answer = try #require(server.ask("c0.z.test", .a))
+    #expect(answer.answers.count == 13)
+    #expect(answer.code == .noError)
+  }
+
+  @Test func theParentAnswersForDelegationSigners() throws {
+    let parent = try Self.zone("sub NS ns\nsub DS 1 13 2 00\n")
+    let server = Server([parent, try Self.zone("www A 192.0.2.1\n", apex: "sub.z.test")])
+    #expect(try #require(server.ask("sub.z.test", .ds)).answers.map(\.type) == [.ds])
+    #expect(try #require(server.ask("sub.z.test", .soa)).answers.first?.name == Name("sub.z.test"))
+    #expect(try #require(server.ask("www.sub.z.test", .a)).answers.count == 1)
+  }
+
+  @Test func anAliasAtTheApexIsAnsweredWithAddresses() throws {
+    let zone = try Self.zone("@ 30 ALIAS lb.provider.example.\n")
+    #expect(zone.dynamicOwners.map(\.kind) == [.alias(named("lb.provider.example"), ttl: 30)])
+    let addresses = [IPAddress(198, 51, 100, 1), IPAddress(198, 51, 100, 2), IPAddress(v6: 0x2001_0db8 << 32, 1)]
+    let server = Server([zone], view: [CompiledSet(.alias(addresses, ttl: 90))])
+    let answer = try #require(server.ask("z.test", .a))
+    #expect(answer.answers.map(\.data) == [[198, 51, 100, 1], [198, 51, 100, 2]])
+    #expect(answer.answers.allSatisfy { $0.ttl == 30 && $0.name == zone.apex })
+    #expect(try #require(server.ask("z.test", .aaaa)).answers.count == 1)
+    #expect(try #require(server.ask("z.test", .ns)).answers.count == 1)
+    let unresolved = Server([zone], view: [nil])
+    #expect(try #require(unresolved.ask("z.test", .a)).code == .serverFailure)
+    #expect(try #require(unresolved.ask("z.test", .mx)).authorities.map(\.type) == [.soa])
+  }
+
+  @Test func aBalancedNameHasOnlyAddresses() throws {
+    let zone = try Self.zone("other TXT x\n", balanced: ["api.z.test": "api", "*.any.z.test": "api"])
+    let set = CompiledSet(BalancedSet(.init(.all, [.member(.init(IPAddress(10, 0, 0, 1)))])))
+    let server = Server([zone], view: [set, set])
+    #expect(try #require(server.ask("api.z.test", .a)).answers.first?.data == [10, 0, 0, 1])
+    #expect(try #require(server.ask("x.any.z.test", .a)).answers.first?.name == Name("x.any.z.test"))
+    let none = try #require(server.ask("api.z.test", .aaaa))
+    #expect(none.code == .noError && none.answers.isEmpty && none.authorities.map(\.ttl) == [60])
+    #expect(try #require(server.ask("api.z.test", .txt)).authorities.map(\.type) == [.soa])
+  }
+
+  @Test func truncationKeepsWholeSetsOnly() throws {
+    let many = (0..<60).map { "big A 192.0.2.\($0)\n" }.joined()
+    let server = Server([try Self.zone(many + "x CNAME big\n")])
+    for (size, tcp) in [(nil, false), (512, false), (1000, false), (1232, false), (4096, false), (nil, true)]
+      as [(UInt16?, Bool)]
+    {
+      let query = Message.query(named("x.z.test"), .a, udpSize: size)
+      let encoded = try #require(query.encoded())
+      let (_, bytes) = server.ask(encoded, over: tcp ? .tcp : .udp)
+      #expect(bytes.count <= (tcp ? 65_535 : min(1232, max(512, Int(size ?? 512)))))
+      let answer = try Message(bytes)
+      // The alias fits; of the 60 addresses either all or none.
+      #expect(answer.isTruncated == (answer.answers.count == 1))
+      #expect(answer.answers.count == 1 || answer.answers.count == 61)
+      #expect((answer.options != nil) == (size != nil))
+    }
+  }
+
+  @Test func aReferralWithoutItsGlueIsTruncated() throws {
+    let servers = (0..<24).map { "sub NS ns\($0).sub\nns\($0).sub AAAA 2001:db8::\($0)\n" }.joined()
+    let server = Server([try Self.zone(servers)])
+    let short = try #require(server.ask("a.sub.z.test", .a, udpSize: nil))
+    #expect(short.isTruncated)
+    let long = try #require(server.ask("a.sub.z.test", .a))
+    #expect(!long.isTruncated && long.additionals.filter { $0.type == .aaaa }.count == 24)
+  }
+}

@@ -1,0 +1,154 @@
+import DNS
+import Testing
+
+@Suite struct ZoneFileTests {
+  static func read(_ text: String) -> ZoneFile {
+    ZoneFile(Array(text.utf8), file: "z.zone", origin: Name("z.test")!)
+  }
+
+  /// One mistake each, and where and how it is reported.
+  static let mistakes: [(String, String)] = [
+    ("a 1 A 192.0.2", "1:7: error: expected an IPv4 address"),
+    ("a 1 A", "1:6: error: expected an IPv4 address"),
+    ("a 1 A 192.0.2.1 x", "1:17: error: unexpected text after the A data"),
+    ("a 1 AAAA 192.0.2.1", "1:10: error: expected an IPv6 address"),
+    ("a 1 MX mail", "1:8: error: expected a number up to 65535"),
+    ("a 1 MX 65536 mail", "1:8: error: expected a number up to 65535"),
+    ("a 1 MX 10", "1:10: error: expected a name"),
+    ("a 1 MX 10 a..b", "1:11: error: the name has an empty label"),
+    ("a 1 NS a\\9", "1:8: error: a backslash needs a character, or three digits up to 255"),
+    ("a 1 TXT \"open", "1:9: error: this quote is not closed on its line"),
+    ("a 1 TXT \"a\\400\"", "1:9: error: a backslash needs a character, or three digits up to 255"),
+    ("a 1 TXT \(String(repeating: "x", count: 256))", "1:9: error: a string holds at most 255 bytes"),
+    ("a 1 TXT", "1:8: error: expected a string"),
+    ("a 1 TXT ( x\n", "1:9: error: this parenthesis is never closed"),
+    ("a 1 TXT x )", "1:11: error: a closing parenthesis without an opening one"),
+    ("a 1 CAA 256 issue x", "1:9: error: expected a number up to 255"),
+    ("a 1 CAA 0 iss-ue x", "1:11: error: a property tag has letters and digits only"),
+    ("a 1 TLSA 3 1 1 0g", "1:16: error: expected pairs of hexadecimal digits"),
+    ("a 1 TLSA 3 1 1 012", "1:16: error: expected pairs of hexadecimal digits"),
+    ("a 1 DNSKEY 1 3 8 ab=c", "1:18: error: expected base 64"),
+    ("a 1 SVCB 1 . port=70000", "1:14: error: wrong value of the service parameter port"),
+    ("a 1 SVCB 1 . port=1 port=2", "1:21: error: the service parameter port comes twice"),
+    ("a 1 SVCB 1 . colour=red", "1:14: error: unknown service parameter"),
+    ("a 1 SVCB 1 . mandatory=port", "1:14: error: port is mandatory but absent"),
+    ("a 1 SVCB 1 . no-default-alpn", "1:14: error: no-default-alpn needs alpn"),
+    ("a 1 SVCB 1 . alpn=", "1:14: error: wrong value of the service parameter alpn"),
+    ("a 1 SVCB 1 . ipv4hint=::1", "1:14: error: wrong value of the service parameter ipv4hint"),
+    ("a 1 TYPE9999 abc", "1:14: error: TYPE9999 data must be written as \\# LENGTH HEX"),
+    ("a 1 TYPE9999 \\# 2 00", "1:17: error: 2 bytes announced, 1 written"),
+    ("a 1 TYPE9999 \\# x", "1:17: error: expected the number of bytes"),
+    ("a 1 A \\# 3 000000", "1:7: error: these bytes are no A record"),
+    ("a 1 WKS 1", "1:5: error: unknown record type \"WKS\""),
+    ("a 1 AXFR x", "1:5: error: AXFR is not data"),
+    ("a 1 CH TXT x", "1:8: error: only class IN is served, not CH"),
+    ("a IN IN A 192.0.2.1", "1:6: error: two classes"),
+    ("a 1 2 A 192.0.2.1", "1:5: error: two times to live"),
+    ("a 1x A 192.0.2.1", "1:3: error: expected a time to live"),
+    ("a 2147483648 A 192.0.2.1", "1:3: error: expected a time to live"),
+    ("a IN", "1:5: error: expected a record type"),
+    ("a A 192.0.2.1", "1:3: error: no time to live, and no $TTL before"),
+    ("  1 A 192.0.2.1", "1:3: error: the first record needs an owner name"),
+    ("$TTL", "1:5: error: $TTL needs a time"),
+    ("$TTL soon", "1:6: error: expected a time like 3600 or 1h30m, at most 2147483647 seconds"),
+    ("$ORIGIN a..b", "1:9: error: the name has an empty label"),
+    ("$ORIGIN a b", "1:11: error: unexpected text after $ORIGIN"),
+    ("$INCLUDE nowhere", "1:10: error: cannot read \"nowhere\""),
+    ("$GENERATE 1-2 a A 1.1.1.$", "1:1: error: unknown directive $GENERATE; there are $ORIGIN, $TTL and $INCLUDE"),
+    ("\n; note\n\nb 1 A x", "4:7: error: expected an IPv4 address"),
+    ("a 1 TXT ( x\n  y\n  \"z )", "3:3: error: this quote is not closed on its line"),
+    ("a 1 TXT x\\", "1:10: error: a backslash at the end of a line"),
+  ]
+
+  @Test(arguments: mistakes.indices) func aMistakeIsNamedWithItsPlace(_ index: Int) {
+    let (text, expected) = Self.mistakes[index]
+    #expect(Self.read(text).diagnostics.first?.description == "z.zone:\(expected)", "\(text)")
+  }
+
+  @Test func everyMistakeIsReportedAtOnce() {
+    let file = Self.read("a 1 A x\nb 1 A 192.0.2.1\nc 1 A y\n$NO\n")
+    #expect(file.diagnostics.map(\.place.line) == [1, 3, 4])
+    #expect(file.records.count == 1)
+    let endless = Self.read(String(repeating: "a 1 A x\n", count: 1000))
+    #expect(endless.diagnostics.count == ZoneFile.maximumDiagnostics)
+  }
+
+  @Test func ownersTimesAndClassesCarryOver() {
+    let file = Self.read(
+      """
+      @ 60 IN TXT a ; the origin
+        TXT b
+      x IN 1h TXT c
+      y 1h IN TXT d
+      $TTL 5
+      z TXT e
+      $ORIGIN sub
+      @ TXT f
+      abs.test. TXT g
+      w ( 7
+        TXT ) "h;not" ; a comment
+      """)
+    #expect(file.diagnostics == [])
+    #expect(
+      file.records.map { "\($0.record.name) \($0.record.ttl)" } == [
+        "z.test. 60", "z.test. 60", "x.z.test. 3600", "y.z.test. 3600", "z.z.test. 5", "sub.z.test. 5", "abs.test. 5",
+        "w.sub.z.test. 7",
+      ])
+    #expect(file.records.last?.record.description.hasSuffix("TXT \"h;not\"") ?? false)
+  }
+
+  @Test func includesKeepTheirOriginToThemselves() throws {
+    let files = ["inner": "$ORIGIN deep.z.test.\na 1 A 192.0.2.1\n", "self": "$INCLUDE self\n"]
+    func read(_ text: String) -> ZoneFile {
+      ZoneFile(Array(text.utf8), file: "z", origin: Name("z.test")!) { files[$0].map { Array($0.utf8) } }
+    }
+    let file = read("$INCLUDE inner ; here\nb 1 A 192.0.2.2\n$INCLUDE inner other\n")
+    #expect(file.records.map(\.record.name.description) == ["a.deep.z.test.", "b.z.test.", "a.deep.z.test."])
+    #expect(file.records[0].place == ZonePlace(file: "inner", line: 2, column: 1))
+    #expect(read("$INCLUDE self").diagnostics.first?.text == "$INCLUDE nested more than 8 deep")
+  }
+
+  /// Records of an otherwise sound zone, and what checking says of them.
+  static let doubts: [(String, String)] = [
+    ("@ SOA a b 1 1 1 1 1", "error: a second SOA record"),
+    ("x SOA a b 1 1 1 1 1", "error: a SOA record below the apex"),
+    ("x.other. A 192.0.2.1", "error: x.other. is outside of the zone z.test."),
+    ("x CNAME a\nx A 192.0.2.1", "error: x.z.test. has a CNAME record and other data"),
+    ("x CNAME a\nx CNAME b", "error: x.z.test. has several CNAME records"),
+    ("x DNAME a\nx DNAME b", "error: x.z.test. has several DNAME records"),
+    ("x DNAME a\ny.x A 192.0.2.1", "error: y.x.z.test. is below the DNAME of x.z.test."),
+    ("*.x NS ns", "error: a NS record at a wildcard"),
+    ("*.x DNAME a", "error: a DNAME record at a wildcard"),
+    ("x ALIAS a\nx A 192.0.2.1", "error: x.z.test. has addresses, and is answered with others' addresses too"),
+    ("bal A 192.0.2.1", "error: bal.z.test. has addresses, and is answered with others' addresses too"),
+    ("bal CNAME x", "error: bal.z.test. has a CNAME record and other data"),
+    ("x NS ns.x", "warning: no glue: ns.x.z.test. has no address, and only x.z.test. itself could tell it"),
+    ("x NS ns\nx TXT t", "warning: x.z.test. is delegated, its TXT record is never answered"),
+    ("x NS ns\ny.x TXT t", "warning: y.x.z.test. is below the delegation of x.z.test., and never answered"),
+    ("x NS ns\nx DNAME t", "error: x.z.test. is delegated by NS records and has other data"),
+    ("x CNAME a\n@ MX 1 x", "warning: the MX target x.z.test. is an alias (CNAME)"),
+    ("x 5 A 192.0.2.1\nx 6 A 192.0.2.2", "warning: the A records have different times to live; the smallest is used"),
+    ("x A 192.0.2.1\nx A 192.0.2.1", "warning: the same A record comes twice"),
+  ]
+
+  @Test(arguments: doubts.indices) func aZoneIsChecked(_ index: Int) throws {
+    let (text, expected) = Self.doubts[index]
+    let file = Self.read("$TTL 9\n@ SOA ns h 1 1 1 1 1\n@ NS ns\nns A 192.0.2.1\n\(text)\n")
+    #expect(file.diagnostics == [], "\(text)")
+    let apex = named("z.test")
+    let balanced = [named("bal.z.test"): "set"]
+    let diagnostics: [ZoneDiagnostic]
+    do {
+      diagnostics = try Zone.build(apex: apex, records: file.records, balanced: balanced).warnings
+      #expect(expected.hasPrefix("warning"), "\(text)")
+    } catch {
+      diagnostics = error.diagnostics
+    }
+    #expect(diagnostics.contains { "\($0.severity.rawValue): \($0.text)" == expected }, "\(text): \(diagnostics)")
+  }
+
+  @Test func aZoneNeedsItsApex() {
+    #expect(throws: ZoneErrors.self) { try Zone.parse("$TTL 1\n@ NS ns\nns A 192.0.2.1\n", apex: Name("z.test")!) }
+    #expect(throws: ZoneErrors.self) { try Zone.parse("$TTL 1\n@ SOA a b 1 1 1 1 1\n", apex: Name("z.test")!) }
+  }
+}
