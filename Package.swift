@@ -94,6 +94,14 @@ let package = Package(
       ],
       swiftSettings: checked),
 
+    // Floor 5: the tools of Benchmarks/.
+    .executableTarget(
+      name: "responder", dependencies: ["CKernel", "Kernel", "Model", "Reactor"], path: "Benchmarks/Responder",
+      swiftSettings: checked),
+    .executableTarget(
+      name: "loadgen", dependencies: ["Kernel", "Model", "Reactor", "Wire"], path: "Benchmarks/Loadgen",
+      swiftSettings: checked),
+
     tests("Telemetry", ["Telemetry", "Model"]),
     tests("VRRP", ["VRRP", "Wire", "Model"]),
     tests("BGP", ["BGP", "Wire", "Model"]),

@@ -1,0 +1,127 @@
+"""The scenarios: what is configured, who takes part, what is sent, and what is compared."""
+
+import dataclasses
+
+from lib import load, special
+from lib.settings import CONNECTIONS, RATE
+from lib.shape import Shape
+
+TINY, LARGE, HUGE = 13, 65536, 1048576
+SLOW_RATE = 4000
+PEERS = ("sluice", "haproxy", "nginx", "envoy", "caddy")
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """A balancer in one setting of a scenario."""
+
+    peer: str
+    label: str
+    shape: Shape
+
+
+@dataclasses.dataclass(frozen=True)
+class Scenario:
+    name: str
+    about: str
+    entries: tuple
+    # (processes, port, seconds) -> the client's figures; None: `measure` does it all.
+    client: object = None
+    measure: object = None
+    # What the backends are, as `responder` has it; `{}` is the address.
+    backend: str = f"http:{{}},size={TINY}"
+    backends: int = 2
+    # What is compared, and by how much at most and at best it may exceed the best peer's.
+    metric: str = "cpu_us"
+    unit: str = "request"
+    at_most: float = None
+    aim: float = None
+    # Compared with this peer alone, when the target names one.
+    against: str = None
+    # The settings of Sluice of which the best counts, as the best of the peers' does.
+    champions: tuple = ("sluice",)
+    # Sluice's own setting to compare with as well.
+    beside: str = None
+    runs: int = None
+
+
+def everybody(shape, peers=PEERS):
+    return tuple(Entry(peer, peer, shape) for peer in peers)
+
+
+def with_haproxy(shape, variants, peers=PEERS):
+    """HAProxy once as it is and once in each of the variants that suit large transfers: the better one counts."""
+    extra = tuple(Entry("haproxy", f"haproxy, {text}", shape.with_(variant=variant)) for variant, text in variants.items())
+    return everybody(shape, peers) + extra
+
+
+HTTP, ROUTED = Shape(), Shape(hosts=1000, paths=10, pools=1)
+TCP, UDP = Shape(kind="tcp"), Shape(kind="udp")
+MANY = Shape(backends=tuple(f"127.1.{i // 250}.{i % 250 + 1}:@" for i in range(2000)))
+TUNED = {"splice": "splice", "large": "64 KiB buffers"}
+
+ALL = (
+    Scenario(
+        "h1-keepalive", f"HTTP/1.1, tiny responses, {CONNECTIONS} kept connections", everybody(HTTP),
+        client=load.wrk, at_most=0.87, aim=0.80),
+    Scenario(
+        "h1-equal-load", f"the same at {RATE} requests a second for everybody, Poisson arrivals; latency from when a request was due",
+        everybody(HTTP), client=lambda p, port, s: load.loadgen(p, "http", port, s, connections=CONNECTIONS, rate=RATE),
+        metric="p99", at_most=1.0),
+    Scenario(
+        "h1-logged", "the same as h1-keepalive with the access log on, to a file", everybody(HTTP.with_(logged=True)),
+        client=load.wrk, at_most=0.87, aim=0.80),
+    Scenario(
+        "h1-routes", "1,000 hosts × 10 paths configured, requests to all of them in random order", everybody(ROUTED),
+        client=lambda p, port, s: load.loadgen(p, "http", port, s, connections=CONNECTIONS, hosts=1000, paths=10),
+        at_most=0.87, aim=0.80),
+    Scenario(
+        "h1-newconn", "a client connection for each request", everybody(HTTP),
+        client=lambda p, port, s: load.wrk(p, port, s, close=True), at_most=0.92, aim=0.80),
+    Scenario(
+        "h1-64k", "responses of 64 KiB", with_haproxy(HTTP, TUNED), client=load.wrk,
+        backend=f"http:{{}},size={LARGE}", at_most=0.87, aim=0.80),
+    Scenario(
+        "h1-1m", "responses of 1 MiB", with_haproxy(HTTP, TUNED), client=load.wrk,
+        backend=f"http:{{}},size={HUGE}", unit="MiB", at_most=0.90, aim=0.80),
+    Scenario(
+        "tcp-small", f"64 bytes there and back over TCP, {CONNECTIONS} connections", everybody(TCP, PEERS[:4]),
+        client=lambda p, port, s: load.loadgen(p, "tcp", port, s, connections=CONNECTIONS, size=64),
+        backend="echo:{}", at_most=1.0, aim=0.9),
+    Scenario(
+        "tcp-bulk", "8 TCP connections that download without end", with_haproxy(TCP, TUNED, PEERS[:4]),
+        client=lambda p, port, s: load.loadgen(p, "bulk", port, s, connections=8),
+        backend="pour:{},size=1048576", unit="MiB", at_most=0.90, aim=0.80),
+    Scenario(
+        "udp-small", f"64 bytes there and back over UDP, {CONNECTIONS} sessions", everybody(UDP, ("sluice", "nginx", "envoy")),
+        client=lambda p, port, s: load.loadgen(p, "udp", port, s, connections=CONNECTIONS, size=64),
+        backend="udp:{}", at_most=0.85, aim=0.6),
+    Scenario(
+        "p2c-slow-backend",
+        "4 backends that take 1 ms for a request, one of them 10 ms, 8 at once each; 4,000 requests a second, "
+        "Poisson: a quarter of them is more than the slow one can do",
+        tuple(Entry("sluice", f"sluice, {word}", HTTP.with_(policy=word, backends=("@0", "@1", "@2", "@3")))
+              for word in ("p2c", "peak-ewma", "least-connections", "round-robin"))
+        + tuple(Entry(peer, f"{peer}, {text}", HTTP.with_(policy=word, backends=("@0", "@1", "@2", "@3")))
+                for peer, text, word in (
+                    ("haproxy", "leastconn", "leastconn"), ("haproxy", "random(2)", "random(2)"),
+                    ("nginx", "least_conn", "least_conn"), ("nginx", "random two", "random two least_conn"),
+                    ("envoy", "least request", "LEAST_REQUEST"), ("caddy", "least_conn", "least_conn"))),
+        client=lambda p, port, s: load.loadgen(p, "http", port, s, connections=256, rate=SLOW_RATE),
+        backend="http:{},delay=1,width=8", backends=4, metric="p99", at_most=1.0,
+        champions=("sluice, p2c", "sluice, peak-ewma"), beside="sluice, round-robin"),
+    Scenario(
+        "idle-10k", "10,000 kept connections that have had one answer each: bytes of memory for each",
+        everybody(HTTP), measure=special.idle, metric="bytes_per_connection", unit="connection", at_most=1.0, against="nginx"),
+    Scenario(
+        "backends-2000", "no traffic; 2,000 backends, an HTTP check of each every 2 s: CPU milliseconds per second",
+        everybody(MANY, ("sluice", "haproxy", "envoy", "caddy")), measure=special.checking, metric="cpu_ms_per_second",
+        unit="second", at_most=1.0, backend="http:0.0.0.0:{port}", backends=1),
+    Scenario(
+        "reload", "1,000 routes and 2,000 backends; 5 reloads under 1,000 requests a second: time until the new config answers",
+        everybody(MANY.with_(hosts=100, paths=10, pools=10, version="v0"), ("sluice", "haproxy", "nginx", "caddy")),
+        measure=special.reloading, metric="apply_ms", unit="reload", at_most=1.0, backend="http:0.0.0.0:{port}", backends=1),
+    Scenario(
+        "start", "from exec to the first byte of the first answer", everybody(HTTP), measure=special.starting,
+        metric="start_ms", unit="start", at_most=1.0),
+)
