@@ -1,3 +1,4 @@
+import Kernel
 import Model
 import Reactor
 import Telemetry
@@ -27,9 +28,9 @@ final class WorkerCounters: Sendable {
   let listeners: SharedCounters
   let backends: SharedCounters
 
-  init(limits: DataPlaneLimits) {
-    listeners = SharedCounters(rows: limits.listeners, columns: ListenerColumn.allCases.count)
-    backends = SharedCounters(rows: limits.backends, columns: BackendColumn.allCases.count)
+  init(limits: DataPlaneLimits) throws(Errno) {
+    listeners = try SharedCounters(rows: limits.listeners, columns: ListenerColumn.allCases.count)
+    backends = try SharedCounters(rows: limits.backends, columns: BackendColumn.allCases.count)
   }
 
   @inline(__always) func add(_ listener: UInt32, _ column: ListenerColumn, _ value: Int = 1) {
@@ -65,11 +66,7 @@ final class WorkerCounters: Sendable {
     result.inFlight = value(.inFlight)
     result.bytesIn = value(.bytesIn)
     result.bytesOut = value(.bytesOut)
-    result.responses.informational = value(.status1xx)
-    result.responses.successful = value(.status2xx)
-    result.responses.redirection = value(.status3xx)
-    result.responses.clientError = value(.status4xx)
-    result.responses.serverError = value(.status5xx)
+    result.responses = WorkerCounters.responses(listeners, row, from: ListenerColumn.status1xx.rawValue)
     result.malformed = value(.malformed)
     result.rateLimited = value(.rateLimited)
     result.timeouts = value(.timeouts)
@@ -91,11 +88,19 @@ final class WorkerCounters: Sendable {
     result.timeouts = value(.timeouts)
     result.bytesIn = value(.bytesIn)
     result.bytesOut = value(.bytesOut)
-    result.responses.informational = value(.status1xx)
-    result.responses.successful = value(.status2xx)
-    result.responses.redirection = value(.status3xx)
-    result.responses.clientError = value(.status4xx)
-    result.responses.serverError = value(.status5xx)
+    result.responses = WorkerCounters.responses(backends, row, from: BackendColumn.status1xx.rawValue)
+    return result
+  }
+
+  /// The five columns that begin at `first`.
+  private static func responses(_ table: SharedCounters, _ row: Int, from first: Int) -> ResponseCounts {
+    func value(_ offset: Int) -> UInt64 { UInt64(clamping: table.load(row, first + offset)) }
+    var result = ResponseCounts()
+    result.informational = value(0)
+    result.successful = value(1)
+    result.redirection = value(2)
+    result.clientError = value(3)
+    result.serverError = value(4)
     return result
   }
 }

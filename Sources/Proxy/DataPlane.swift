@@ -72,14 +72,16 @@ package final class DataPlane: Sendable {
   package init(
     workers: Int, limits: DataPlaneLimits = DataPlaneLimits(), report: @escaping @Sendable (OutlierReport) -> Void
   ) throws(DataPlaneError) {
-    shared = Shared(limits: limits, report: report)
     state = Mutex(State(secret: String(Clock.entropy(), radix: 16) + String(Clock.entropy(), radix: 16)))
     do throws(Errno) {
+      shared = try Shared(limits: limits, report: report)
       sink = try LogSink()
       var mailboxes: [Mailbox<WorkerOrder>] = []
       for _ in 0..<max(1, workers) { mailboxes.append(try Mailbox()) }
       self.mailboxes = mailboxes
-      counters = mailboxes.map { _ in WorkerCounters(limits: limits) }
+      var counters: [WorkerCounters] = []
+      for _ in mailboxes { counters.append(try WorkerCounters(limits: limits)) }
+      self.counters = counters
       shared.peers.withLock { $0 = mailboxes }
       let sink = self.sink
       var handles = [try Thread.start(name: "sluice-log") { sink.run() }]

@@ -14,8 +14,10 @@ final class RateTable: Sendable {
   private static let ways = 4
   private static let sets = 1 << 15
 
-  private let cells = SharedCounters(rows: sets, columns: ways * 2)
+  private let cells: SharedCounters
   private let key = (Clock.entropy(), Clock.entropy())
+
+  init() throws(Errno) { cells = try SharedCounters(rows: RateTable.sets, columns: RateTable.ways * 2) }
 
   /// Whether an event of `source` is within the rate. `purpose` keeps rates of different rules apart.
   func admit(_ source: IPAddress, purpose: UInt64, _ rate: Rate, now: Instant) -> Bool {

@@ -1,4 +1,5 @@
 import Balance
+import Kernel
 package import Model
 import Reactor
 import Synchronization
@@ -33,15 +34,16 @@ final class Shared: Sendable {
   let rates: RateTable
   let stickiness: StickTables
   let report: @Sendable (OutlierReport) -> Void
-  let waiting = WaitingCounts()
+  let waiting: WaitingCounts
   let peers = Mutex<[Mailbox<WorkerOrder>]>([])
 
-  init(limits: DataPlaneLimits, report: @escaping @Sendable (OutlierReport) -> Void) {
+  init(limits: DataPlaneLimits, report: @escaping @Sendable (OutlierReport) -> Void) throws(Errno) {
     self.limits = limits
     self.report = report
-    loads = SharedCounters(rows: limits.backends, columns: LoadColumn.allCases.count)
-    listenerConnections = SharedCounters(rows: limits.listeners, columns: 1)
-    rates = RateTable()
+    loads = try SharedCounters(rows: limits.backends, columns: LoadColumn.allCases.count)
+    listenerConnections = try SharedCounters(rows: limits.listeners, columns: 1)
+    rates = try RateTable()
+    waiting = try WaitingCounts()
     stickiness = StickTables()
   }
 }
@@ -57,7 +59,9 @@ extension Shared {
 /// How many requests wait for a backend with room, in all workers. Pools share a count when there are very many.
 final class WaitingCounts: Sendable {
   private static let rows = 1024
-  private let counters = SharedCounters(rows: rows, columns: 1)
+  private let counters: SharedCounters
+
+  init() throws(Errno) { counters = try SharedCounters(rows: WaitingCounts.rows, columns: 1) }
 
   func count(pool row: Int) -> Int { counters.load(row & (WaitingCounts.rows - 1), 0) }
   func add(pool row: Int, _ more: Int) { counters.add(row & (WaitingCounts.rows - 1), 0, more) }

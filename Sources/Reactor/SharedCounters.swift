@@ -1,4 +1,5 @@
 internal import Glibc
+package import Kernel
 internal import Synchronization
 
 /// Numbers that one thread writes and others read, or that all threads share.
@@ -14,7 +15,8 @@ internal import Synchronization
   private let stride: Int
   private let size: Int
 
-  package init(rows: Int, columns: Int) {
+  /// - Throws: when there is no address space for the table.
+  package init(rows: Int, columns: Int) throws(Errno) {
     self.rows = rows
     self.columns = columns
     stride = (columns + 7) / 8 * 8
@@ -23,7 +25,7 @@ internal import Synchronization
     // Anonymous pages are zero and cost nothing until they are touched.
     let memory = unsafe mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
     guard let memory = unsafe memory, unsafe memory != MAP_FAILED else {
-      fatalError("no address space for \(bytes) bytes of counters")
+      throw .last
     }
     size = bytes
     unsafe cells = memory.assumingMemoryBound(to: Atomic<Int>.self)
