@@ -57,6 +57,8 @@ let package = Package(
     .target(name: "CKernel"),
     floor("Kernel", ["Model", "CKernel"]),
     floor("Reactor", ["Model", "CKernel", "Kernel"]),
+    .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+    floor("TLS", ["COpenSSL"]),
 
     // Floor 3: drivers.
     floor(
@@ -123,6 +125,7 @@ let package = Package(
         "Admin", .product(name: "Logging", package: "swift-log"), .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
       ]),
+    tests("TLS", ["TLS"]),
     tests("Reactor", ["Reactor", "Kernel", "Model", "Wire"]),
     tests("Proxy", ["Proxy", "Kernel", "Model", "Planner", "Sniff", "Telemetry", "Wire"]),
     tests("Node", ["Node", "Health", "Model", "Planner", "Telemetry"]),
