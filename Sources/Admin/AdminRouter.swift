@@ -15,6 +15,7 @@ package enum AdminRouter {
     router.add(middleware: CheckAccess(rule: rule))
 
     on(router, "v1/health", [.get: { _, _ in try json(HealthReport(status: "ok", phase: await operations.phase())) }])
+    on(router, "metrics", [.get: { try await metrics($0, $1, operations) }])
     on(router, "v1/status", [.get: { _, _ in try json(await operations.status()) }])
     on(
       router, "v1/events",
@@ -65,6 +66,24 @@ package enum AdminRouter {
         }
       ])
     return router
+  }
+
+  /// For scrapers, who need no token: the metrics and nothing else.
+  package static func metricsOnly(_ operations: some AdminOperations) -> Router<BasicRequestContext> {
+    let router = Router()
+    router.add(middleware: AnswerErrors())
+    on(router, "metrics", [.get: { try await metrics($0, $1, operations) }])
+    return router
+  }
+
+  private static func metrics(
+    _ request: Request, _: BasicRequestContext, _ operations: some AdminOperations
+  ) async throws -> Response {
+    let format = Exposition.Format(accept: request.headers[.accept])
+    let text = NodeMetrics.text(await operations.status(), format)
+    return Response(
+      status: .ok, headers: [.contentType: format.contentType, .cacheControl: "no-store"],
+      body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
   }
 
   typealias Handler = @Sendable (Request, BasicRequestContext) async throws -> Response

@@ -10,7 +10,7 @@ enum Loop {
   static let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
 }
 
-/// Serves the API on a Unix socket and, by choice, on a loopback port.
+/// Serves the API on a Unix socket and, by choice, on a loopback port; and metrics alone on a port for scrapers.
 package struct AdminServer: Sendable {
   package struct Port: Hashable, Sendable {
     package var host: String
@@ -21,6 +21,17 @@ package struct AdminServer: Sendable {
       self.host = host
       self.port = port
       self.token = token
+    }
+  }
+
+  /// Where metrics are served to whoever asks.
+  package struct Scrape: Hashable, Sendable {
+    package var host: String
+    package var port: Int
+
+    package init(host: String, port: Int) {
+      self.host = host
+      self.port = port
     }
   }
 
@@ -43,26 +54,35 @@ package struct AdminServer: Sendable {
     }
   }
 
-  /// Returns when the API answers on both addresses.
+  /// Returns when the API answers on all its addresses.
   /// - Throws: `Failure`, with nothing left behind, when one of them cannot be had.
   package static func start(
-    socket: String, port: Port?, operations: some AdminOperations, logger: Logger
+    socket: String, port: Port?, scrape: Scrape? = nil, operations: some AdminOperations, logger: Logger
   ) async throws(Failure) -> AdminServer {
     let file = SocketFile(path: socket)
     try await file.prepare()
     var services: [Running] = []
+    var place = socket
     do {
-      services.append(try await serve(.unixDomainSocket(path: file.draft), .fileSystem, operations, logger))
+      services.append(
+        try await serve(
+          .unixDomainSocket(path: file.draft), AdminRouter.build(operations, rule: .fileSystem), logger))
       try file.publish()
       if let port {
+        place = "\(port.host):\(port.port)"
         services.append(
-          try await serve(.hostname(port.host, port: port.port), .token(port.token), operations, logger))
+          try await serve(
+            .hostname(port.host, port: port.port), AdminRouter.build(operations, rule: .token(port.token)), logger))
+      }
+      if let scrape {
+        place = "\(scrape.host):\(scrape.port)"
+        services.append(
+          try await serve(.hostname(scrape.host, port: scrape.port), AdminRouter.metricsOnly(operations), logger))
       }
     } catch {
       for service in services { await service.stop() }
       file.remove()
       if let failure = error as? Failure { throw failure }
-      let place = services.isEmpty ? socket : port.map { "\($0.host):\($0.port)" } ?? socket
       throw Failure(
         message: "the admin API cannot listen on \(place): \(error)", hint: "is the address free and allowed?")
     }
@@ -76,14 +96,13 @@ package struct AdminServer: Sendable {
   }
 
   private static func serve(
-    _ address: BindAddress, _ rule: AccessRule, _ operations: some AdminOperations,
-    _ logger: Logger
+    _ address: BindAddress, _ router: Router<BasicRequestContext>, _ logger: Logger
   ) async throws -> Running {
     let (running, signal) = AsyncThrowingStream<Void, any Error>.makeStream()
     let limits = HTTP1Channel.Configuration.DecoderConfiguration(
       maxHeaderFieldSize: 16 << 10, maxHeaderListSize: 32 << 10, maxHeaderFieldCount: 100)
     let application = Application(
-      router: AdminRouter.build(operations, rule: rule),
+      router: router,
       server: .http1(configuration: .init(idleTimeout: .seconds(30), httpDecoderConfiguration: limits)),
       configuration: .init(
         address: address, availableConnectionsDelegate: MaximumAvailableConnections(256, logger: logger)),

@@ -51,10 +51,12 @@ package struct ListenerReport: Codable, Hashable, Sendable {
   package var timeouts: UInt64 = 0
   package var dropped: UInt64 = 0
   package var responses = ResponsesReport()
+  /// From a request's head to the end of its response (HTTP).
+  package var requestTimes = LatencyReport()
 
   package enum CodingKeys: String, CodingKey {
     case name, `protocol`, binds, connections, accepted, refused, requests, inFlight, malformed, rateLimited, timeouts
-    case dropped, responses
+    case dropped, responses, requestTimes
     case bytesIn = "bytes_in"
     case bytesOut = "bytes_out"
   }
@@ -70,6 +72,8 @@ package struct PoolReport: Codable, Hashable, Sendable {
   package var name: String
   package var policy: String
   package var backends: [BackendReport]
+  /// From sending a request to a backend until the head of its response (HTTP).
+  package var responseTimes = LatencyReport()
 
   package init(name: String, policy: String, backends: [BackendReport]) {
     self.name = name
@@ -140,6 +144,31 @@ package struct ResponsesReport: Codable, Hashable, Sendable {
     case redirection = "3xx"
     case clientError = "4xx"
     case serverError = "5xx"
+  }
+
+  package init() {}
+}
+
+/// Durations since the node started.
+package struct LatencyReport: Codable, Hashable, Sendable {
+  package var count: UInt64 = 0
+  /// In seconds, of all of them.
+  package var sum: Double = 0
+  /// In seconds; absent when nothing was counted.
+  package var p50: Double?
+  package var p90: Double?
+  package var p99: Double?
+  package var p999: Double?
+  /// How many took less than 64 µs, 128 µs, and so on by doubling up to 67 s: a difference of two reports is a histogram
+  /// of the time between them.
+  package var below: [UInt64] = []
+
+  /// The bounds of `below`, in microseconds.
+  package static let bounds: [UInt64] = (6...26).map { 1 << $0 }
+
+  package enum CodingKeys: String, CodingKey {
+    case count, p50, p90, p99, p999, below
+    case sum = "sum_s"
   }
 
   package init() {}

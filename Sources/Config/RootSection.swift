@@ -39,6 +39,7 @@ extension Reader {
     fields.read("socket", path, into: &result.socket)
     result.token = secret(fields, "token")
     fields.read("bind", .loopback, into: &result.bind)
+    fields.read("metrics", .scraped, into: &result.metrics)
     if fields.has("bind"), !fields.has("token") {
       error(fields.keyPlace("bind"), "`bind`: a TCP address needs a `token` beside it")
     }
@@ -92,6 +93,13 @@ extension Kind<Int?> {
 }
 
 extension Kind<Endpoint> {
+  static var scraped: Kind {
+    Kind("an address and a port such as 127.0.0.1:9145 or \"[::]:9145\"") { scalar in
+      guard let endpoint = Endpoint(scalar.text) else { return .wrong() }
+      return endpoint.port == 0 ? .wrong(hint: "the port must be 1 to 65535") : .value(endpoint)
+    }
+  }
+
   static var loopback: Kind {
     Kind("a loopback address and a port such as 127.0.0.1:9901 or \"[::1]:9901\"") { scalar in
       guard let endpoint = Endpoint(scalar.text) else { return .wrong() }

@@ -12,7 +12,7 @@ struct Section: Sendable {
   static let root = Section(
     "the file", "workers", "drain-timeout", "secret", "access-log", "admin", "listeners", "pools")
   static let secret = Section("secret", "file")
-  static let admin = Section("admin", "socket", "bind", "token")
+  static let admin = Section("admin", "socket", "bind", "token", "metrics")
 
   static let listener = Section(
     "listener", "bind", "protocol", "accept-proxy-from", "access", "limits", "timeouts", "http", "udp", "pool", "routes"

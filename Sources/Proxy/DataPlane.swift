@@ -302,15 +302,21 @@ package final class DataPlane: Sendable {
 
   /// A reading of all counters.
   package func statistics() -> DataPlaneStatistics {
-    let (listenerRows, slots) = state.withLock { state in
-      (state.listenerRows, Array(state.owners.keys))
+    let (listenerRows, poolRows, slots) = state.withLock { state in
+      (state.listenerRows, state.poolRows, Array(state.owners.keys))
     }
     var result = DataPlaneStatistics()
     result.workers = workers
     for (name, row) in listenerRows {
       var sum = ListenerStatistics()
-      for counter in counters { sum = sum + counter.read(listener: Int(row)) }
+      for counter in counters {
+        sum = sum + counter.read(listener: Int(row))
+        sum.requestTimes = sum.requestTimes + counter.requestTimes.read(row)
+      }
       result.listeners[name] = sum
+    }
+    for (name, row) in poolRows {
+      result.responseTimes[name] = counters.reduce(LatencyHistogram()) { $0 + $1.responseTimes.read(row) }
     }
     for slot in slots {
       var sum = BackendStatistics()

@@ -59,6 +59,9 @@ extension Worker {
       if state.flags.contains(.retrying) { pools[row].retrying -= 1 }
     }
     counters.add(state.listener, .inFlight, -1)
+    if state.kind == .http {
+      counters.requestTimes.record(state.listener, nanoseconds: now.nanoseconds - state.started)
+    }
     writeLog(exchange)
     buffers.release(&exchanges[exchange].request)
     buffers.release(&exchanges[exchange].log)

@@ -144,6 +144,8 @@ extension Worker {
     } else {
       backendSucceeded(exchange)
     }
+    counters.responseTimes.record(
+      exchanges[exchange].pool, nanoseconds: now.nanoseconds - exchanges[exchange].triedAt)
     if pickers[Int(exchanges[exchange].pool)].learnsLatency { observeLatency(exchange, failed: status >= 500) }
     exchanges[exchange].phase = .response
     exchanges[exchange].responseBody = BodyState(responseHead.body)

@@ -9,6 +9,8 @@ package struct DataPlaneStatistics: Hashable, Sendable {
   package var listeners: [String: ListenerStatistics] = [:]
   /// By the backend's slot, which outlives Worlds.
   package var backends: [BackendSlot: BackendStatistics] = [:]
+  /// By pool name: from sending a request to a backend until the head of its response.
+  package var responseTimes: [String: LatencyHistogram] = [:]
 
   package init() {}
 
@@ -16,6 +18,7 @@ package struct DataPlaneStatistics: Hashable, Sendable {
     left.workers += right.workers
     left.listeners.merge(right.listeners, uniquingKeysWith: +)
     left.backends.merge(right.backends, uniquingKeysWith: +)
+    left.responseTimes.merge(right.responseTimes, uniquingKeysWith: +)
   }
 }
 
@@ -45,6 +48,8 @@ package struct ListenerStatistics: Hashable, Sendable {
   package var timeouts: UInt64 = 0
   /// Datagrams that did not get on: no backend, a full socket buffer, or too long for the other side.
   package var dropped: UInt64 = 0
+  /// From a request's head to the end of its response (HTTP).
+  package var requestTimes = LatencyHistogram()
 
   package init() {}
 
@@ -62,6 +67,7 @@ package struct ListenerStatistics: Hashable, Sendable {
     sum.rateLimited &+= right.rateLimited
     sum.timeouts &+= right.timeouts
     sum.dropped &+= right.dropped
+    sum.requestTimes = left.requestTimes + right.requestTimes
     return sum
   }
 }

@@ -16,9 +16,11 @@ extension StatusReport {
         ListenerReport($0, snapshot.statistics.listeners[$0.name] ?? ListenerStatistics())
       },
       pools: zip(topology.pools, snapshot.standings).map { pool, standings in
-        PoolReport(
+        var report = PoolReport(
           name: pool.name, policy: pool.policy.name,
           backends: zip(pool.backends, standings).map { BackendReport($0, $1, snapshot) })
+        report.responseTimes = LatencyReport(snapshot.statistics.responseTimes[pool.name] ?? LatencyHistogram())
+        return report
       })
   }
 }
@@ -47,6 +49,7 @@ extension ListenerReport {
     rateLimited = counts.rateLimited
     timeouts = counts.timeouts
     dropped = counts.dropped
+    requestTimes = LatencyReport(counts.requestTimes)
     responses = ResponsesReport(counts.responses)
   }
 }
@@ -83,6 +86,17 @@ extension ResponsesReport {
     redirection = counts.redirection
     clientError = counts.clientError
     serverError = counts.serverError
+  }
+}
+
+extension LatencyReport {
+  init(_ histogram: LatencyHistogram) {
+    self.init()
+    func seconds(_ share: Double) -> Double? { histogram.quantile(share).map { $0.rounded() / 1e6 } }
+    count = histogram.count
+    sum = Double(histogram.sum) / 1e6
+    (p50, p90, p99, p999) = (seconds(0.5), seconds(0.9), seconds(0.99), seconds(0.999))
+    if count > 0 { below = LatencyReport.bounds.map { histogram.below($0) } }
   }
 }
 

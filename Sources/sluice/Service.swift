@@ -27,7 +27,9 @@ struct Service {
     let admin: AdminServer
     do {
       admin = try await AdminServer.start(
-        socket: socket, port: AdminServer.Port(topology.admin), operations: operations, logger: logger)
+        socket: socket, port: AdminServer.Port(topology.admin),
+        scrape: topology.admin.metrics.map { AdminServer.Scrape(host: "\($0.address)", port: Int($0.port)) },
+        operations: operations, logger: logger)
     } catch {
       throw Failure(error.message, hint: error.hint)
     }

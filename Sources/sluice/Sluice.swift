@@ -14,7 +14,8 @@ internal import ArgumentParser
     discussion: "Try it: `sluice demo`. Then write a file, `sluice check` it, `sluice run` it.",
     version: Version.text,
     subcommands: [
-      RunCommand.self, CheckCommand.self, DemoCommand.self, StatusCommand.self, DrainCommand.self, ReadyCommand.self,
+      RunCommand.self, CheckCommand.self, DemoCommand.self, StatusCommand.self, TopCommand.self, DrainCommand.self,
+      ReadyCommand.self,
       MaintenanceCommand.self, WeightCommand.self, ReloadCommand.self, EventsCommand.self, VersionCommand.self,
     ])
 }

@@ -50,7 +50,7 @@ enum StatusText {
     return table
   }
 
-  private static func colour(_ verdict: String) -> TextTable.Colour? {
+  static func colour(_ verdict: String) -> TextTable.Colour? {
     switch verdict {
     case "up": .green
     case "warming", "ejected": .yellow
