@@ -110,6 +110,7 @@ let package = Package(
     tests("BFD", ["BFD", "Wire", "Model"]),
     tests("DNS", ["DNS", "Wire", "Model"]),
     tests("Wire", ["Wire"]),
+    tests("Kernel", ["Kernel", "CKernel", "Model"]),
     tests("Model", ["Model"]),
     tests("HTTP", ["HTTP", "Wire", "Model"]),
     tests("Sniff", ["Sniff", "Wire", "Model"]),

@@ -33,6 +33,8 @@ int sluice_pin_thread(int core) {
   return pthread_setaffinity_np(pthread_self(), sizeof set, &set);
 }
 
+int sluice_unshare_network(void) { return unshare(CLONE_NEWNET); }
+
 void sluice_name_thread(const char *name) { pthread_setname_np(pthread_self(), name); }
 
 // Removes a Unix socket that nobody listens on; 0 when the path is free now, else an errno.

@@ -13,6 +13,8 @@ package struct Errno: Error, Hashable, Sendable, CustomStringConvertible {
   package static let noDescriptorsInSystem = Errno(ENFILE)
   package static let addressInUse = Errno(EADDRINUSE)
   package static let permission = Errno(EACCES)
+  /// A capability is missing.
+  package static let notPermitted = Errno(EPERM)
   package static let refused = Errno(ECONNREFUSED)
   package static let reset = Errno(ECONNRESET)
   package static let timedOut = Errno(ETIMEDOUT)

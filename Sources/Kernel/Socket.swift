@@ -128,6 +128,13 @@ package enum Socket {
     return unsafe name.fill { unsafe getsockname(fd, $0, $1) } == 0 ? name.endpoint : nil
   }
 
+  /// How long a blocking receive waits before it fails with `wouldBlock`.
+  static func setReceiveTimeout(_ fd: Int32, milliseconds: Int) {
+    var value = timeval(tv_sec: milliseconds / 1000, tv_usec: milliseconds % 1000 * 1000)
+    // SAFETY: the option's value is a `timeval`, read during the call.
+    _ = unsafe setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &value, socklen_t(MemoryLayout<timeval>.size))
+  }
+
   static func set(_ fd: Int32, _ level: Int32, _ option: Int32, _ value: Int32) throws(Errno) {
     var value = value
     // SAFETY: the option's value is an `int`, read during the call.

@@ -2,6 +2,7 @@
 // Header shims only: every function here is one system call or one libc macro.
 #pragma once
 #include <stddef.h>
+#include <linux/netlink.h>
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -14,6 +15,7 @@ ssize_t sluice_splice(int in, int out, size_t length, unsigned flags);
 int sluice_pipe2(int fds[2], int flags);
 int sluice_set_pipe_size(int fd, int bytes);
 int sluice_pin_thread(int core);
+int sluice_unshare_network(void);  // for the calling thread alone
 void sluice_name_thread(const char *name);
 int sluice_unlink_if_stale(const char *path);
 
