@@ -58,6 +58,16 @@ package struct ChunkDecoder: Sendable, BitwiseCopyable {
 
   package var isFinished: Bool { state == .finished }
 
+  /// Bytes of content that follow at once, whatever they are.
+  package var remainingData: UInt64 { state == .data ? remaining : 0 }
+
+  /// Takes so many of the `remainingData`, which were passed on unseen.
+  package mutating func skip(_ count: UInt64) {
+    precondition(count <= remainingData)
+    remaining &-= count
+    if remaining == 0, state == .data { state = .dataCR }
+  }
+
   /// For passing a body through as it is: takes all of `bytes` from `start` that belongs to it.
   package mutating func advance(_ bytes: Span<UInt8>, from start: Int) throws(ChunkError) -> Progress {
     var position = start

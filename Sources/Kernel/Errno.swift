@@ -24,6 +24,7 @@ package struct Errno: Error, Hashable, Sendable, CustomStringConvertible {
   /// No local port is left, or no local address.
   package static let addressNotAvailable = Errno(EADDRNOTAVAIL)
   package static let noChild = Errno(ECHILD)
+  package static let invalidArgument = Errno(EINVAL)
   package static let messageTooLong = Errno(EMSGSIZE)
 
   /// The C library's text, e.g. "Connection refused".

@@ -28,6 +28,20 @@ package enum IO {
     return Transfer(returned: sent, error: errno)
   }
 
+  /// Two pieces in one send.
+  @unsafe package static func send(
+    _ fd: Int32, _ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer
+  ) -> Transfer {
+    // SAFETY: the kernel only reads from what the pieces point to, within the call.
+    var pieces = unsafe (
+      iovec(iov_base: UnsafeMutableRawPointer(mutating: first.baseAddress), iov_len: first.count),
+      iovec(iov_base: UnsafeMutableRawPointer(mutating: second.baseAddress), iov_len: second.count)
+    )
+    return unsafe withUnsafeMutableBytes(of: &pieces) { memory in
+      unsafe send(fd, pieces: memory.baseAddress!.assumingMemoryBound(to: iovec.self), count: 2)
+    }
+  }
+
   /// Appends to a file or a pipe.
   package static func write(_ fd: Int32, _ bytes: Span<UInt8>) -> Transfer {
     // SAFETY: the span lives through the call, which only reads it.

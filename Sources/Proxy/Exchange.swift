@@ -143,6 +143,29 @@ struct BodyState: BitwiseCopyable {
     }
   }
 
+  /// How many of the next bytes are content for certain, whatever they are.
+  var unseen: UInt64 {
+    switch framing {
+    case .none: 0
+    case .untilClose: .max
+    case .length: remaining
+    case .chunked: chunks.remainingData
+    }
+  }
+
+  /// Takes `count` of the `unseen` bytes; whether the body is complete with them.
+  mutating func skip(_ count: Int) -> Bool {
+    switch framing {
+    case .none, .untilClose: return false
+    case .length:
+      remaining -= UInt64(count)
+      return remaining == 0
+    case .chunked:
+      chunks.skip(UInt64(count))
+      return false
+    }
+  }
+
   /// Walks the body's framing over received bytes: how many belong to it, and whether it is complete.
   mutating func consume(_ region: borrowing ByteRegion, from start: Int) throws(ChunkError) -> (taken: Int, done: Bool)
   {

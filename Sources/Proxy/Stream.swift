@@ -22,7 +22,7 @@ struct Stream: BitwiseCopyable {
   }
 
   struct Flags: OptionSet, BitwiseCopyable {
-    let rawValue: UInt16
+    let rawValue: UInt32
     /// The kernel may have bytes for us (edge-triggered: remembered until a short read).
     static let readable = Flags(rawValue: 1)
     static let writable = Flags(rawValue: 2)
@@ -42,6 +42,10 @@ struct Stream: BitwiseCopyable {
     static let proxied = Flags(rawValue: 512)
     /// Linger after flushing instead of closing.
     static let lingerWhenFlushed = Flags(rawValue: 1024)
+    /// Its bytes must pass through our memory: they are encrypted, or its socket knows no splice.
+    static let unspliceable = Flags(rawValue: 2048)
+    /// Much has come from it at once, so that the next piece goes through a pipe.
+    static let bulk = Flags(rawValue: 4096)
   }
 
   static let none = UInt32.max
@@ -59,6 +63,9 @@ struct Stream: BitwiseCopyable {
   var input = Chain()
   /// What the socket has refused so far.
   var output = Chain()
+  /// The pipe whose bytes go to this stream, before those of `output`.
+  var pipe = Stream.none
+  var piped: UInt32 = 0
   var next = Stream.none
   var previous = Stream.none
   /// Client: the listener's row. Backend: the slot.
@@ -69,6 +76,9 @@ struct Stream: BitwiseCopyable {
   var served: UInt32 = 0
   /// Client: where it comes from.
   var source = Endpoint(.anyV4, 0)
+
+  /// Nothing waits for its socket to take more.
+  @inline(__always) var isDrained: Bool { output.isEmpty && piped == 0 }
 }
 
 /// What an epoll token or a timer token means.

@@ -57,6 +57,7 @@ struct Worker: ~Copyable {
   var streams: Slab<Stream>
   var exchanges: Slab<Exchange>
   var buffers: BufferPool
+  var pipes = PipePool(limit: Worker.pipeLimit, capacity: Worker.spliceSize)
   /// What was just received; a message is parsed where it lies.
   var incoming = ByteRegion(capacity: Worker.regionSize)
   /// The message being written.
@@ -186,7 +187,7 @@ struct Worker: ~Copyable {
   /// What an event means depends on the stream's phase.
   mutating func advance(_ index: UInt32, writable: Bool) {
     let phase = streams[index].phase
-    if writable, phase != .connecting, !streams[index].output.isEmpty {
+    if writable, phase != .connecting, !streams[index].isDrained {
       guard flush(index) else { return }
     }
     switch phase {

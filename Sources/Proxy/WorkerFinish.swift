@@ -27,7 +27,7 @@ extension Worker {
   /// The whole response has gone out: the connections go their ways.
   mutating func finishResponse(_ exchange: UInt32) {
     let client = exchanges[exchange].client
-    guard streams[client].output.isEmpty else { return }
+    guard streams[client].isDrained else { return }
     releaseBackend(exchange, reusable: true)
     let isDone = exchanges[exchange].flags.contains(.requestDone)
     let keep = isDone && exchanges[exchange].flags.contains(.clientKeepAlive)
@@ -79,7 +79,7 @@ extension Worker {
         reusable && exchanges[exchange].flags.isSuperset(of: [.backendKeepAlive, .requestDone, .responseDone])
         && exchanges[exchange].sent == exchanges[exchange].request.count
         && streams[backend].flags.isDisjoint(with: [.readable, .ending, .ended]) && streams[backend].input.isEmpty
-        && streams[backend].output.isEmpty
+        && streams[backend].isDrained
       streams[backend].exchange = Stream.none
       let row = Int(exchanges[exchange].pool)
       if clean, row < current.pools.count, let pool = current.pools[row],

@@ -17,11 +17,16 @@ extension Worker {
     while exchanges.isUsed(exchange), exchanges[exchange].phase == .sent || exchanges[exchange].phase == .response {
       let backend = exchanges[exchange].backend
       guard backend != Stream.none, !exchanges[exchange].flags.contains(.responseDone),
-        streams[exchanges[exchange].client].output.isEmpty
+        streams[exchanges[exchange].client].isDrained
       else { return }
       guard streams[backend].flags.contains(.readable) else { return }
       guard budget > 0 else { return continueNextTurn(backend) }
       budget -= 1
+      if exchanges[exchange].phase == .response, exchanges[exchange].responseBody.unseen >= Worker.spliceThreshold,
+        canSplice(backend, exchanges[exchange].client), spliceResponse(exchange, backend)
+      {
+        continue
+      }
       guard receiveResponse(exchange, backend) else { return }
       if exchanges[exchange].phase == .sent {
         readResponseHead(exchange, backend)
@@ -31,12 +36,44 @@ extension Worker {
     }
   }
 
+  /// What is read to begin with of a response that is likely to be large: its head, and little of what could be spliced.
+  private static let firstRead = 4096
+
+  /// A piece of the body that needs no look at it; false: it is to be copied.
+  private mutating func spliceResponse(_ exchange: UInt32, _ backend: UInt32) -> Bool {
+    let limit = exchanges[exchange].responseBody.unseen
+    switch splice(from: backend, to: exchanges[exchange].client, atMost: limit) {
+    case .moved(let count, let delivery):
+      counters.add(exchanges[exchange].slot, .bytesIn, count)
+      exchanges[exchange].bytesOut += Int64(count)
+      streams[backend].flags.insert(.bulk)
+      if exchanges[exchange].responseBody.skip(count) {
+        exchanges[exchange].flags.insert(.responseDone)
+        // It was not read until it was empty: whether the backend has said more than that is looked at now.
+        if Socket.isQuiet(streams[backend].fd) { streams[backend].flags.remove(.readable) }
+      }
+      settle(exchange, delivery)
+    case .empty: streams[backend].flags.remove(.readable)
+    case .ended:
+      streams[backend].flags.insert(.ended)
+      endOfBackend(exchange, 0)
+    case .sourceFailed: backendFailed(exchange, .backendReset)
+    case .unavailable: return false
+    }
+    return true
+  }
+
   /// Fills `incoming`; false when there is nothing to go on with.
   private mutating func receiveResponse(_ exchange: UInt32, _ backend: UInt32) -> Bool {
     incoming.clear()
     if !streams[backend].input.isEmpty { buffers.copy(streams[backend].input, to: &incoming) }
     let held = incoming.count
-    let result = incoming.receive(from: streams[backend].fd)
+    // PERF: reading 64 KiB with the head, and copying them, cost 24% more of h1-64k than a head and a pipe.
+    let isLarge =
+      exchanges[exchange].phase == .sent && streams[backend].flags.contains(.bulk)
+      && streams[exchanges[exchange].client].flags.isDisjoint(with: .unspliceable)
+    let wanted = isLarge ? min(Worker.firstRead, incoming.room) : incoming.room
+    let result = incoming.receive(from: streams[backend].fd, atMost: wanted)
     if result.wouldBlock {
       streams[backend].flags.remove(.readable)
       return false
@@ -51,7 +88,7 @@ extension Worker {
       return false
     }
     if exchanges[exchange].firstByte == 0 { exchanges[exchange].firstByte = now.nanoseconds }
-    if incoming.room > 0, !streams[backend].flags.contains(.ending) { streams[backend].flags.remove(.readable) }
+    if result.bytes < wanted, !streams[backend].flags.contains(.ending) { streams[backend].flags.remove(.readable) }
     counters.add(exchanges[exchange].slot, .bytesIn, result.bytes)
     if held > 0 { buffers.release(&streams[backend].input) }
     return true
@@ -149,6 +186,7 @@ extension Worker {
     if pickers[Int(exchanges[exchange].pool)].learnsLatency { observeLatency(exchange, failed: status >= 500) }
     exchanges[exchange].phase = .response
     exchanges[exchange].responseBody = BodyState(responseHead.body)
+    noteSize(exchange)
     if responseHead.keepAlive { exchanges[exchange].flags.insert(.backendKeepAlive) }
     settleClientConnection(exchange)
     stopRetrying(exchange)
@@ -159,6 +197,15 @@ extension Worker {
     if exchanges[exchange].responseBody.isEmpty { exchanges[exchange].flags.insert(.responseDone) }
     waitForResponse(exchange)
     passResponseBody(exchange, from: length)
+  }
+
+  /// The next response on this connection is likely to be as large as this one.
+  private mutating func noteSize(_ exchange: UInt32) {
+    let backend = exchanges[exchange].backend
+    streams[backend].flags.remove(.bulk)
+    if case .length(let length) = responseHead.body, length >= Worker.spliceThreshold {
+      streams[backend].flags.insert(.bulk)
+    }
   }
 
   /// Whether the client's connection outlives this response.
@@ -206,15 +253,19 @@ extension Worker {
     exchanges[exchange].bytesOut += Int64(taken)
     let client = exchanges[exchange].client
     var delivery = Delivery.sent
-    if fresh, taken <= outgoing.room {
+    if fresh, taken <= Worker.copyLimit, taken <= outgoing.room {
       outgoing.append(incoming, start..<start + taken)
       delivery = deliverOutgoing(0..<outgoing.count, to: client)
-    } else {
-      if fresh { delivery = deliverOutgoing(0..<outgoing.count, to: client) }
-      if delivery != .failed, taken > 0 { delivery = deliverIncoming(start..<start + taken, to: client) }
+    } else if fresh {
+      delivery = deliverBoth(start..<start + taken, to: client)
+    } else if taken > 0 {
+      delivery = deliverIncoming(start..<start + taken, to: client)
     }
     settle(exchange, delivery)
   }
+
+  /// PERF: a longer piece goes out gathered with its head (0.1 µs for sendmsg) instead of being copied behind it.
+  private static let copyLimit = 2048
 
   private mutating func passDecoded(_ exchange: UInt32, from start: Int, fresh: Bool) {
     if !fresh { outgoing.clear() }

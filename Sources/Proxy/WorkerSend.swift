@@ -49,10 +49,16 @@ extension Worker {
       let client = exchanges[exchange].client
       let backend = exchanges[exchange].backend
       guard exchanges[exchange].phase == .sent || exchanges[exchange].phase == .response,
-        streams[backend].output.isEmpty, exchanges[exchange].sent == exchanges[exchange].request.count
+        streams[backend].isDrained, exchanges[exchange].sent == exchanges[exchange].request.count
       else { return }
       guard budget > 0 else { return continueNextTurn(client) }
       budget -= 1
+      if exchanges[exchange].requestBody.unseen >= Worker.spliceThreshold,
+        exchanges[exchange].flags.isDisjoint(with: .replayable), streams[client].flags.contains(.readable),
+        canSplice(client, backend), spliceRequest(exchange, client, backend)
+      {
+        continue
+      }
       incoming.clear()
       let listener = streams[client].row
       if !streams[client].input.isEmpty {
@@ -78,6 +84,32 @@ extension Worker {
       passBody(exchange, backend, taken)
       if exchanges.isUsed(exchange), exchanges[exchange].backend == backend { waitForUpload(exchange) }
     }
+  }
+
+  /// A piece of the body that needs no look at it; false: it is to be copied.
+  private mutating func spliceRequest(_ exchange: UInt32, _ client: UInt32, _ backend: UInt32) -> Bool {
+    // A chunked body may turn out too large: its limit is looked at where it is copied.
+    var limit = exchanges[exchange].requestBody.unseen
+    if case .chunked = exchanges[exchange].requestBody.framing {
+      let bodyLimit = current.listeners[Int(exchanges[exchange].listener)]?.bodyLimit ?? .max
+      limit = min(limit, UInt64(max(0, bodyLimit - exchanges[exchange].bytesIn)))
+      guard limit >= Worker.spliceThreshold else { return false }
+    }
+    switch splice(from: client, to: backend, atMost: limit) {
+    case .moved(let count, let delivery):
+      counters.add(streams[client].row, .bytesIn, count)
+      counters.add(exchanges[exchange].slot, .bytesOut, count)
+      exchanges[exchange].bytesIn += Int64(count)
+      if exchanges[exchange].requestBody.skip(count) { exchanges[exchange].flags.insert(.requestDone) }
+      if delivery == .failed { uploadFailed(exchange) }
+      if exchanges.isUsed(exchange), exchanges[exchange].backend == backend { waitForUpload(exchange) }
+    case .empty:
+      streams[client].flags.remove(.readable)
+      waitForUpload(exchange)
+    case .ended, .sourceFailed: abort(exchange, .clientClosed)
+    case .unavailable: return false
+    }
+    return true
   }
 
   private mutating func passBody(_ exchange: UInt32, _ backend: UInt32, _ count: Int) {
@@ -119,6 +151,18 @@ extension Worker {
     setDeadline(exchanges[exchange].client, min(exchanges[exchange].deadline, milliseconds + listener.idleTimeout))
   }
 
+  /// A slow reader has taken some of what waits for it: its time starts anew, as with each piece that is sent.
+  mutating func progressed(_ index: UInt32) {
+    let exchange = streams[index].exchange
+    guard exchange != Exchange.none, exchanges.isUsed(exchange) else { return }
+    switch exchanges[exchange].phase {
+    case .tunnel: touchTunnel(exchange)
+    case .sent, .response:
+      if streams[index].role == .client { waitForClient(exchange) } else { waitForResponse(exchange) }
+    case .queued, .connecting, .discarding: break
+    }
+  }
+
   /// The backend is to move: the client's own deadlines rest, but for the request's.
   mutating func waitForBackend(_ exchange: UInt32) {
     if exchanges[exchange].flags.contains(.requestDone) || exchanges[exchange].kind == .tunnel {
@@ -134,7 +178,7 @@ extension Worker {
     let backend = exchanges[exchange].backend
     let isBackendsTurn =
       flags.contains(.requestDone) || exchanges[exchange].sent < exchanges[exchange].request.count
-      || !streams[backend].output.isEmpty
+      || !streams[backend].isDrained
     if isBackendsTurn {
       setDeadline(exchanges[exchange].client, exchanges[exchange].deadline)
     } else {
@@ -171,7 +215,7 @@ extension Worker {
       pumpRequestBody(exchange)
     }
     guard exchanges.isUsed(exchange), exchanges[exchange].phase == .sent || exchanges[exchange].phase == .response,
-      streams[client].output.isEmpty
+      streams[client].isDrained
     else { return }
     if exchanges[exchange].flags.contains(.responseDone) { return finishResponse(exchange) }
     if exchanges[exchange].phase == .response,

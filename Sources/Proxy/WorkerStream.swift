@@ -12,7 +12,7 @@ extension Worker {
   mutating func deliverOutgoing(_ range: Range<Int>, to index: UInt32) -> Delivery {
     countSent(index, range.count)
     var start = range.lowerBound
-    if streams[index].output.isEmpty {
+    if streams[index].isDrained {
       let result = outgoing.send(range, to: streams[index].fd)
       if result.failed { return .failed }
       start += result.bytes
@@ -26,7 +26,7 @@ extension Worker {
   mutating func deliverIncoming(_ range: Range<Int>, to index: UInt32) -> Delivery {
     countSent(index, range.count)
     var start = range.lowerBound
-    if streams[index].output.isEmpty {
+    if streams[index].isDrained {
       let result = incoming.send(range, to: streams[index].fd)
       if result.failed { return .failed }
       start += result.bytes
@@ -36,12 +36,40 @@ extension Worker {
     return buffers.append(incoming, start..<range.upperBound, to: &streams[index].output) ? .held : .failed
   }
 
-  @inline(__always) private func countSent(_ index: UInt32, _ bytes: Int) {
+  /// All of `outgoing`, and behind it a range of `incoming`.
+  mutating func deliverBoth(_ range: Range<Int>, to index: UInt32) -> Delivery {
+    guard streams[index].isDrained else {
+      let head = deliverOutgoing(0..<outgoing.count, to: index)
+      return head == .failed ? .failed : deliverIncoming(range, to: index)
+    }
+    countSent(index, outgoing.count + range.count)
+    let result = outgoing.send(before: incoming, range, to: streams[index].fd)
+    if result.failed { return .failed }
+    guard result.bytes < outgoing.count + range.count else { return .sent }
+    streams[index].flags.remove(.writable)
+    let head = min(result.bytes, outgoing.count)
+    let body = range.lowerBound + result.bytes - head
+    return buffers.append(outgoing, head..<outgoing.count, to: &streams[index].output)
+      && buffers.append(incoming, body..<range.upperBound, to: &streams[index].output) ? .held : .failed
+  }
+
+  @inline(__always) func countSent(_ index: UInt32, _ bytes: Int) {
     if streams[index].role == .client { counters.add(streams[index].row, .bytesOut, bytes) }
   }
 
   /// Sends what was held; false when the stream is gone. Resumes whoever waited for the room.
   mutating func flush(_ index: UInt32) -> Bool {
+    if streams[index].piped > 0 {
+      switch drainPipe(index) {
+      case .sent: break
+      case .held:
+        progressed(index)
+        return true
+      case .failed:
+        fail(index)
+        return false
+      }
+    }
     while !streams[index].output.isEmpty {
       let result = buffers.send(&streams[index].output, to: streams[index].fd)
       if result.wouldBlock {
@@ -64,6 +92,7 @@ extension Worker {
     if exchanges[exchange].kind == .tunnel { return endTunnel(exchange, reset: true) }
     if streams[index].role == .backend {
       buffers.release(&streams[index].output)
+      releasePipe(index)
       uploadFailed(exchange)
     } else {
       abort(exchange, .clientClosed)
@@ -84,6 +113,7 @@ extension Worker {
     }
     buffers.release(&streams[index].input)
     buffers.release(&streams[index].output)
+    releasePipe(index)
     wheel.remove(stream.timer)
     Socket.close(stream.fd)
     streams.remove(index)
@@ -93,7 +123,7 @@ extension Worker {
   /// still comes, so that no reset overtakes the answer (RFC 9112 §9.6).
   mutating func startLingering(_ index: UInt32) {
     streams[index].exchange = Stream.none
-    guard streams[index].output.isEmpty else {
+    guard streams[index].isDrained else {
       streams[index].flags.insert(.lingerWhenFlushed)
       streams[index].phase = .lingering
       return setDeadline(index, milliseconds + Worker.lingerTime)
@@ -125,7 +155,7 @@ extension Worker {
         streams[index].flags.remove(.readable)
       } else if result.value <= 0 {
         streams[index].flags.insert(.ended)
-        if streams[index].output.isEmpty || result.failed { close(index) }
+        if streams[index].isDrained || result.failed { close(index) }
         return
       } else if incoming.room > 0, !streams[index].flags.contains(.ending) {
         streams[index].flags.remove(.readable)

@@ -38,7 +38,7 @@ extension Worker {
     pumpTunnel(exchange)
   }
 
-  private mutating func touchTunnel(_ exchange: UInt32) {
+  mutating func touchTunnel(_ exchange: UInt32) {
     guard let listener = snapshot(of: exchanges[exchange].epoch).listeners[Int(exchanges[exchange].listener)] else {
       return
     }
@@ -80,7 +80,7 @@ extension Worker {
     let inbound = done == .clientToBackendDone
     var budget = Worker.readBudget
     while !exchanges[exchange].flags.contains(done) {
-      guard streams[target].output.isEmpty else { return true }
+      guard streams[target].isDrained else { return true }
       if streams[source].flags.contains(.ended) {
         // The other side may still have something to say: pass the half-close on.
         if !streams[target].flags.contains(.shut) {
@@ -91,17 +91,37 @@ extension Worker {
         touchTunnel(exchange)
         return true
       }
-      incoming.clear()
-      if !streams[source].input.isEmpty {
-        buffers.copy(streams[source].input, to: &incoming)
-        buffers.release(&streams[source].input)
-      } else {
+      if streams[source].input.isEmpty {
         guard streams[source].flags.contains(.readable) else { return true }
         guard budget > 0 else {
           continueNextTurn(source)
           return true
         }
         budget -= 1
+      }
+      if streams[source].flags.contains(.bulk), canSplice(source, target) {
+        switch splice(from: source, to: target, atMost: .max) {
+        case .moved(let count, let delivery):
+          countPassed(exchange, count, inbound: inbound)
+          if delivery == .failed { return false }
+          // PERF: small pieces are cheaper to copy.
+          if count < Worker.spliceThreshold { streams[source].flags.remove(.bulk) }
+          continue
+        case .empty:
+          streams[source].flags.remove(.readable)
+          return true
+        case .ended:
+          streams[source].flags.insert(.ended)
+          continue
+        case .sourceFailed: return false
+        case .unavailable: break
+        }
+      }
+      incoming.clear()
+      if !streams[source].input.isEmpty {
+        buffers.copy(streams[source].input, to: &incoming)
+        buffers.release(&streams[source].input)
+      } else {
         let result = incoming.receive(from: streams[source].fd)
         if result.wouldBlock {
           streams[source].flags.remove(.readable)
@@ -114,12 +134,17 @@ extension Worker {
         }
         // A short read has emptied the socket, unless an end stands behind it.
         if incoming.room > 0, !streams[source].flags.contains(.ending) { streams[source].flags.remove(.readable) }
+        if incoming.room == 0 { streams[source].flags.insert(.bulk) }
       }
       let count = incoming.count
-      if inbound { exchanges[exchange].bytesIn += Int64(count) } else { exchanges[exchange].bytesOut += Int64(count) }
+      countPassed(exchange, count, inbound: inbound)
       if deliverIncoming(0..<count, to: target) == .failed { return false }
     }
     return true
+  }
+
+  @inline(__always) private mutating func countPassed(_ exchange: UInt32, _ count: Int, inbound: Bool) {
+    if inbound { exchanges[exchange].bytesIn += Int64(count) } else { exchanges[exchange].bytesOut += Int64(count) }
   }
 
   /// `reset`: one side has failed, and the other must see that the stream is cut, not finished.

@@ -54,7 +54,13 @@ package import Kernel
 
   /// Receives behind what is there; one system call.
   package mutating func receive(from fd: Int32) -> Transfer {
-    let result = unsafe IO.receive(fd, UnsafeMutableRawBufferPointer(start: memory + count, count: capacity - count))
+    receive(from: fd, atMost: room)
+  }
+
+  /// The same for no more than `limit` bytes.
+  package mutating func receive(from fd: Int32, atMost limit: Int) -> Transfer {
+    precondition(limit >= 0 && limit <= room)
+    let result = unsafe IO.receive(fd, UnsafeMutableRawBufferPointer(start: memory + count, count: limit))
     count += result.bytes
     return result
   }
@@ -63,6 +69,15 @@ package import Kernel
   package func send(_ range: Range<Int>, to fd: Int32, more: Bool = false) -> Transfer {
     precondition(range.lowerBound >= 0 && range.upperBound <= count)
     return unsafe IO.send(fd, UnsafeRawBufferPointer(start: memory + range.lowerBound, count: range.count), more: more)
+  }
+
+  /// Sends everything, and a range of another region behind it; one system call.
+  package func send(before other: borrowing ByteRegion, _ range: Range<Int>, to fd: Int32) -> Transfer {
+    precondition(range.lowerBound >= 0 && range.upperBound <= other.count)
+    // SAFETY: both pieces lie within their regions, which live through the call.
+    return unsafe IO.send(
+      fd, UnsafeRawBufferPointer(start: memory, count: count),
+      UnsafeRawBufferPointer(start: other.memory + range.lowerBound, count: range.count))
   }
 
   @unsafe package mutating func append(raw bytes: UnsafeRawBufferPointer) {

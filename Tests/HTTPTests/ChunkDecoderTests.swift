@@ -28,6 +28,24 @@ private func decode(_ bytes: [UInt8], cuts: [Int] = []) -> Result<(content: [UIn
 }
 
 @Suite struct ChunkDecoderTests {
+  @Test func contentThatIsPassedUnseenIsSkipped() throws {
+    var decoder = ChunkDecoder()
+    #expect(decoder.remainingData == 0)
+    let head = try decoder.advance(Array("a\r\n012".utf8).span, from: 0)
+    #expect(!head.isFinished)
+    #expect(decoder.remainingData == 7)
+    decoder.skip(4)
+    #expect(decoder.remainingData == 3)
+    decoder.skip(3)
+    // The chunk's own end is still to come, and must be right.
+    #expect(decoder.remainingData == 0)
+    var broken = decoder
+    #expect(throws: ChunkError.missingCRLF) { try broken.advance(Array("x".utf8).span, from: 0) }
+    let rest = try decoder.advance(Array("\r\n0\r\n\r\n".utf8).span, from: 0)
+    #expect(rest.isFinished)
+    #expect(decoder.remainingData == 0)
+  }
+
   @Test func contentIsTakenOut() throws {
     let body = "5\r\nhello\r\n1;a=\"b\"\r\n,\r\nA\r\n0123456789\r\n0\r\nX-Sum: 1\r\nServer-Timing: a\r\n\r\n"
     let (content, end) = try decode(Array((body + "GET").utf8)).get()
