@@ -59,15 +59,18 @@ let package = Package(
     floor("Reactor", ["Model", "CKernel", "Kernel"]),
     .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
     floor("TLS", ["COpenSSL"]),
+    .systemLibrary(name: "CMaxMindDB", pkgConfig: "libmaxminddb", providers: [.apt(["libmaxminddb-dev"])]),
+    floor("GeoIP", ["Model", "DNS", "CMaxMindDB"]),
 
     // Floor 3: drivers.
     floor(
       "Proxy",
       ["Wire", "Model", "HTTP", "Sniff", "Balance", "Routing", "Telemetry", "CKernel", "Kernel", "Reactor"]),
     floor("Prober", ["Model", "HTTP", "Health", "Routing", "Kernel", "Reactor"]),
+    floor("NameServer", ["Wire", "Model", "DNS", "Telemetry", "GeoIP", "Kernel", "Reactor"]),
 
     // Floor 4: edges.
-    floor("Config", ["Model", "Routing", .product(name: "Yams", package: "Yams")]),
+    floor("Config", ["Model", "Routing", "DNS", .product(name: "Yams", package: "Yams")]),
     floor(
       "Admin",
       [
@@ -86,7 +89,7 @@ let package = Package(
     .executableTarget(
       name: "sluice",
       dependencies: [
-        "Admin", "Config", "Kernel", "Model", "Node", "Planner", "Prober", "Proxy", "Telemetry",
+        "Admin", "Config", "DNS", "Kernel", "Model", "NameServer", "Node", "Planner", "Prober", "Proxy", "Telemetry",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio"),
@@ -120,6 +123,7 @@ let package = Package(
     tests("Routing", ["Routing", "Wire", "Model"]),
     tests("Prober", ["Prober", "Health", "HTTP", "Kernel", "Model", "Routing", "Wire"]),
     tests("Config", ["Config", "Routing", "Model", "Wire"]),
+    tests("NameServer", ["NameServer", "DNS", "Kernel", "Model", "Telemetry"]),
     tests(
       "Admin",
       [

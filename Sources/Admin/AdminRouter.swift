@@ -43,6 +43,7 @@ package enum AdminRouter {
           return try json(try await operations.check(text, name: name))
         }
       ])
+    addNames(router, operations)
     for state in StateOrder.allCases {
       on(
         router, "v1/backends/{pool}/{backend}/\(state.rawValue)",
@@ -89,7 +90,7 @@ package enum AdminRouter {
   typealias Handler = @Sendable (Request, BasicRequestContext) async throws -> Response
 
   /// Binds the methods of a path; all other methods answer 405 with what is allowed.
-  private static func on(
+  static func on(
     _ router: Router<BasicRequestContext>, _ path: String, _ handlers: [HTTPRequest.Method: Handler]
   ) {
     let allow = handlers.keys.map(\.rawValue).sorted().joined(separator: ", ")

@@ -8,7 +8,11 @@ extension Reader {
       let meant = Nearest.word(to: use.pool, among: pools.map(\.key)).map { "; did you mean `\($0)`?" } ?? ""
       error(use.place, "no pool `\(use.pool.shortened)`\(meant)")
     }
-    let used = Set(poolUses.map(\.pool))
+    for use in namedPools where !known.contains(use.pool) {
+      let meant = Nearest.word(to: use.pool, among: pools.map(\.key)).map { "; did you mean `\($0)`?" } ?? ""
+      error(use.place, "no pool or site `\(use.pool.shortened)`\(meant)")
+    }
+    let used = Set(poolUses.map(\.pool) + namedPools.map(\.pool))
     for pool in pools where !used.contains(pool.key) {
       warning(pool.keyPlace, "no route leads to the pool `\(pool.key.shortened)`")
     }

@@ -28,6 +28,8 @@ package struct Diagnostic: Hashable, Sendable {
   package let severity: Severity
   package let message: String
   package var notes: [Note] = []
+  /// In a file that the configuration names, of which no line is shown.
+  package var isElsewhere = false
 
   /// "line:column message", the form that tests compare.
   package var brief: String { "\(place.line):\(place.column) \(message)" }
@@ -35,7 +37,9 @@ package struct Diagnostic: Hashable, Sendable {
   /// For a terminal: `file:line:column: error: message`, the line, and a caret under the place.
   package func text(source: some StringProtocol) -> String {
     let lines = source.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
-    var result = "\(file):\(place.line):\(place.column): \(severity.rawValue): \(message)\n" + excerpt(place, lines)
+    var result = "\(file):\(place.line):\(place.column): \(severity.rawValue): \(message)\n"
+    if isElsewhere { return result }
+    result += excerpt(place, lines)
     for note in notes {
       result += "\(file):\(note.place.line):\(note.place.column): note: \(note.message)\n" + excerpt(note.place, lines)
     }

@@ -19,6 +19,8 @@ final class Reader {
   private var dropped = 0
 
   var poolUses: [PoolUse] = []
+  /// Pools that the name service answers with.
+  var namedPools: [(pool: String, place: Place)] = []
   var boundAddresses: [(address: SocketAddress, isUDP: Bool, place: Place)] = []
 
   init(file: String, baseDirectory: String, secretFile: @escaping (String) throws(SecretFileError) -> String) {
@@ -33,6 +35,11 @@ final class Reader {
 
   func warning(_ place: Place, _ message: String, notes: [Diagnostic.Note] = []) {
     add(Diagnostic(file: file, place: place, severity: .warning, message: message, notes: notes))
+  }
+
+  /// Of another file, in its place.
+  func elsewhere(_ file: String, _ place: Place, _ severity: Diagnostic.Severity, _ message: String) {
+    add(Diagnostic(file: file, place: place, severity: severity, message: message, isElsewhere: true))
   }
 
   private func add(_ diagnostic: Diagnostic) {

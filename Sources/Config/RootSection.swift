@@ -12,11 +12,17 @@ extension Reader {
     for entry in fields.names("listeners") {
       if let listener = listener(entry) { result.listeners.append(listener) }
     }
-    if fields.lacks("listeners") || fields.isEmpty("listeners") {
+    let servesNames = fields.has("dns")
+    if !servesNames, fields.lacks("listeners") || fields.isEmpty("listeners") {
       warning(fields.place, "no `listeners`: nothing is served")
     }
     let pools = fields.names("pools").map { (entry: $0, read: pool($0)) }
     result.pools = pools.compactMap(\.read?.pool)
+    fields.with("dns", .dns) { dns in
+      let read = NameReader(reader: self, pools: result.pools, fields: dns)
+      result.names = read.service
+      result.pools += read.watching
+    }
     checkPoolNames(pools.map(\.entry))
     checkUses(pools.compactMap(\.read))
     checkBinds()
@@ -47,7 +53,7 @@ extension Reader {
   }
 
   /// A secret in place, or in a file. Its value is never repeated in a message.
-  private func secret(_ fields: Fields, _ key: String) -> String? {
+  func secret(_ fields: Fields, _ key: String) -> String? {
     guard let node = fields[key] else { return nil }
     var secret: String?
     if case .map = node.content {

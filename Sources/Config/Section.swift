@@ -10,7 +10,7 @@ struct Section: Sendable {
   }
 
   static let root = Section(
-    "the file", "workers", "drain-timeout", "secret", "access-log", "admin", "listeners", "pools")
+    "the file", "workers", "drain-timeout", "secret", "access-log", "admin", "listeners", "pools", "dns")
   static let secret = Section("secret", "file")
   static let admin = Section("admin", "socket", "bind", "token", "metrics")
 
@@ -63,11 +63,31 @@ struct Section: Sendable {
   static let sourcePersistence = Section("source", "prefix-v4", "prefix-v6", "idle", "max-entries")
   static let headerPersistence = Section("header", "name", "idle", "max-entries")
 
+  static let dns = Section(
+    "dns", "listen", "workers", "zones", "names", "sites", "keys", "tcp", "rate-limit", "cookies", "nsid", "version",
+    "edns-buffer", "geo", "resolver")
+  static let nameStreams = Section("tcp", "idle", "connections")
+  static let responseRate = Section("rate-limit", "responses", "slip", "window", "prefix-v4", "prefix-v6")
+  static let transactionKey = Section("key", "algorithm", "secret")
+  static let zone = Section("zone", "file", "records", "transfer", "dnssec")
+  static let transfer = Section("transfer", "allow", "keys", "notify")
+  static let signing = Section("dnssec", "key", "denial", "validity")
+  static let balancedName = Section(
+    "name", "balance", "from", "answers", "shuffle", "ttl", "settle", "panic-threshold", "fallback", "probe",
+    "prefix-v4",
+    "prefix-v6")
+  static let nameTTL = Section("ttl", "min", "max")
+  static let nameChoice = Section(
+    "choice", "address", "pool", "site", "balance", "from", "weight", "country", "continent", "asn", "near", "network")
+  static let site = Section("site", "addresses", "probe", "nodes", "quorum", "stale-after", "when-stale")
+
   static let all = [
     root, secret, admin, listener, bind, access, limits, listenerTimeouts, http, udp, route, match, path, field,
     redirect,
     respond, rewrite, headers, routeTimeouts, retry, pool, backend, poolTimeouts, queue, balance, boundedLoad, hashKey,
     probe,
-    exchange, httpProbe, agent, outlier, persistence, cookie, sourcePersistence, headerPersistence,
+    exchange, httpProbe, agent, outlier, persistence, cookie, sourcePersistence, headerPersistence, dns, nameStreams,
+    responseRate,
+    transactionKey, zone, transfer, signing, balancedName, nameTTL, nameChoice, site,
   ]
 }

@@ -25,7 +25,7 @@ package struct BalancedSet: Hashable, Sendable {
     case failover
     /// Drawn in proportion to the shares of a `LoadDamper`.
     case leastLoad
-    /// The first rule that fits; else the nearest by coordinates; else as `failover`.
+    /// The first rule that fits; else the nearest by coordinates; else what is for everybody; else as `failover`.
     case geo([GeoRule])
     /// By the client's network, to the choice of that index (a latency map); else as `failover`.
     case networks([NetworkRule])
@@ -36,6 +36,7 @@ package struct BalancedSet: Hashable, Sendable {
   package struct GeoRule: Hashable, Sendable {
     package enum Match: Hashable, Sendable {
       case country(UInt16), continent(UInt16), system(UInt32), at(Coordinates)
+      case everybody
     }
     package var match: Match
     package var choice: Int

@@ -1,9 +1,9 @@
 /// Base 64 with padding (RFC 4648 §4), as keys are written in zone files.
-enum Base64 {
+package enum Base64 {
   private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
   private static let padding = UInt8(ascii: "=")
 
-  static func encode(_ bytes: [UInt8]) -> String {
+  package static func encode(_ bytes: [UInt8]) -> String {
     var text: [UInt8] = []
     for start in stride(from: 0, to: bytes.count, by: 3) {
       let count = min(3, bytes.count - start)
@@ -17,7 +17,7 @@ enum Base64 {
   }
 
   /// nil for a wrong character, length or padding, and for bits that no byte holds.
-  static func decode(_ text: [UInt8]) -> [UInt8]? {
+  package static func decode(_ text: [UInt8]) -> [UInt8]? {
     guard text.count % 4 == 0 else { return nil }
     let body = text.prefix { $0 != padding }
     guard text.count - body.count <= 2, text[body.count...].allSatisfy({ $0 == padding }) else { return nil }

@@ -4,21 +4,27 @@ import Wire
 /// Server cookies that every node with the same secret makes and accepts (RFC 9018).
 ///
 ///     version 1 | reserved 0 0 0 | time, 4 bytes | SipHash-2-4(client cookie, these 8 bytes, client address)
-package struct ServerCookies: Sendable {
-  private let key: (UInt64, UInt64)
+package struct ServerCookies: Hashable, Sendable {
+  private struct Key: Hashable, Sendable {
+    var k0: UInt64
+    var k1: UInt64
+  }
+  private let secret: Key
   /// The secret before the present one, still accepted while it is rolled over.
-  private let previous: (UInt64, UInt64)?
+  private let former: Key?
+
+  private var key: (UInt64, UInt64) { (secret.k0, secret.k1) }
+  private var previous: (UInt64, UInt64)? { former.map { ($0.k0, $0.k1) } }
 
   package init(key: (UInt64, UInt64), previous: (UInt64, UInt64)? = nil) {
-    self.key = key
-    self.previous = previous
+    secret = Key(k0: key.0, k1: key.1)
+    former = previous.map { Key(k0: $0.0, k1: $0.1) }
   }
 
   /// From 16 bytes, as RFC 9018's examples write a secret; nil for another number.
   package init?(secret: [UInt8], previous: [UInt8]? = nil) {
     guard let key = ServerCookies.key(secret) else { return nil }
-    self.key = key
-    self.previous = previous.flatMap(ServerCookies.key)
+    self.init(key: key, previous: previous.flatMap(ServerCookies.key))
   }
 
   private static func key(_ bytes: [UInt8]) -> (UInt64, UInt64)? {
@@ -65,5 +71,17 @@ package struct ServerCookies: Sendable {
       for shift in [24, 16, 8, 0] as [UInt64] { hash.update(UInt8(truncatingIfNeeded: source.low >> shift)) }
     }
     return hash.finish().byteSwapped
+  }
+}
+
+extension ServerCookies {
+  /// From any text, the same on every node that has it.
+  package init(passphrase: [UInt8]) {
+    func word(_ salt: UInt64) -> UInt64 {
+      var hash = SipHash(key: (salt, 0x636f_6f6b_6965))
+      for byte in passphrase { hash.update(byte) }
+      return hash.finish()
+    }
+    self.init(key: (word(1), word(2)))
   }
 }

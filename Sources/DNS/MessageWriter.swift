@@ -23,6 +23,10 @@ package struct MessageWriter: ~Copyable {
   /// the case of the question wins, and the message is shorter.
   var keepsCase = false
 
+  /// Whether `pointers` notes where pointers are written: for answers that are prepared.
+  var notesPointers = false { didSet { pointers = [] } }
+  private(set) var pointers: [Int] = []
+
   package struct Mark: Sendable {
     fileprivate let count: Int
     fileprivate let suffixes: Int
@@ -54,6 +58,7 @@ package struct MessageWriter: ~Copyable {
     count = mark.count
     suffixes = mark.suffixes
     overflowed = false
+    if notesPointers { pointers.removeAll { $0 >= count } }
   }
 
   @inline(__always) private mutating func has(_ size: Int) -> Bool {
@@ -128,7 +133,18 @@ package struct MessageWriter: ~Copyable {
   }
 
   /// A pointer to a name that stands in the message.
-  @inline(__always) mutating func pointer(_ offset: Int) { u16(0xc000 | UInt16(truncatingIfNeeded: offset)) }
+  @inline(__always) mutating func pointer(_ offset: Int) {
+    if notesPointers { pointers.append(count) }
+    u16(0xc000 | UInt16(truncatingIfNeeded: offset))
+  }
+
+  /// Adds to the pointer at an offset.
+  @inline(__always) mutating func move(pointerAt offset: Int, by distance: UInt16) {
+    guard offset &+ 1 < count else { return }
+    let value = (UInt16(bytes[offset]) &<< 8 | UInt16(bytes[offset &+ 1])) &+ distance
+    bytes[offset] = UInt8(truncatingIfNeeded: value &>> 8)
+    bytes[offset &+ 1] = UInt8(truncatingIfNeeded: value)
+  }
 
   /// Writes the uncompressed name at `start` of `source` in the shortest form.
   /// - Returns: an offset to which later names may point; nil when that is too far.

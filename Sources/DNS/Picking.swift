@@ -71,11 +71,14 @@ extension CompiledSet {
     case .random: return drawn(group, mask, isWeighted: false, 0, &random)
     case .hash: return hashed(group, mask, hashKey(asker, &picks), below: -1).index
     case .networks:
-      guard let (value, length) = group.networks?.find(asker.address), length <= asker.length else {
+      guard let (found, scope) = group.networks?.find(asker.address, known: asker.length) else {
         return first(group, mask)
       }
-      picks.scope = max(picks.scope, UInt8(length))
-      guard value < group.count, isUsable(group.start + Int(value), mask) else { return first(group, mask) }
+      // Also "nowhere in the map" holds for a network only: others around it are in it.
+      picks.scope = max(picks.scope, UInt8(truncatingIfNeeded: scope))
+      guard let value = found, value < group.count, isUsable(group.start + Int(value), mask) else {
+        return first(group, mask)
+      }
       return group.start + Int(value)
     case .geo(let rules): return located(group, rules, mask, asker, places, &picks)
     }
@@ -194,23 +197,27 @@ extension CompiledSet {
     _ group: Group, _ rules: [BalancedSet.GeoRule], _ mask: UInt8, _ asker: Asker, _ places: some PlaceSource,
     _ picks: inout Picks
   ) -> Int {
-    guard let place = places.place(of: asker.address) else { return first(group, mask) }
-    picks.scope = max(picks.scope, UInt8(min(Int(place.prefixLength), asker.length)))
+    let place = places.place(of: asker.address)
+    // Where nothing is known, nothing is known of how far that reaches either.
+    let reach = min(place.map { Int($0.prefixLength) } ?? asker.length, asker.length)
+    picks.scope = max(picks.scope, UInt8(truncatingIfNeeded: reach))
     var nearest = (index: -1, closeness: -2.0)
+    var anybody = -1
     for rule in rules where rule.choice >= 0 && rule.choice < group.count {
       let index = group.start + rule.choice
       guard isUsable(index, mask) else { continue }
       switch rule.match {
-      case .country(let code): if place.country == code, code != 0 { return index }
-      case .continent(let code): if place.continent == code, code != 0 { return index }
-      case .system(let number): if place.system == number, number != 0 { return index }
+      case .country(let code): if let place, place.country == code, code != 0 { return index }
+      case .continent(let code): if let place, place.continent == code, code != 0 { return index }
+      case .system(let number): if let place, place.system == number, number != 0 { return index }
       case .at(let coordinates):
-        guard let own = place.coordinates else { continue }
+        guard let own = place?.coordinates else { continue }
         let closeness = coordinates.closeness(to: own)
         if closeness > nearest.closeness { nearest = (index, closeness) }
+      case .everybody: if anybody < 0 { anybody = index }
       }
     }
-    return nearest.index >= 0 ? nearest.index : first(group, mask)
+    return nearest.index >= 0 ? nearest.index : anybody >= 0 ? anybody : first(group, mask)
   }
 }
 

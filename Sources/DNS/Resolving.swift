@@ -19,6 +19,7 @@ extension Responder {
     var code = ResponseCode.noError
     while true {
       guard var (zone, label) = zones.find(name) else {
+        response.isFixed = false
         if hops == 0 {
           // RFC 8914 §4.21: not authoritative.
           response.extendedError = 20
@@ -255,6 +256,7 @@ extension Responder {
     _ zones: borrowing Zones, _ zone: Int, _ index: Int, _ owner: Int, _ view: borrowing DynamicView, _ client: Client,
     _ places: some PlaceSource, _ writer: inout MessageWriter
   ) -> ResponseCode {
+    response.isFixed = false
     guard index < view.sets.count, let set = view.sets[index] else { return .serverFailure }
     var asker = Asker(client.address)
     // RFC 7871 §7.1.2: a source length of 0 asks not to be placed at all.

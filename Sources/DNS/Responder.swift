@@ -7,7 +7,7 @@ import Wire
 /// (zones, what is well, the time) comes as arguments; what it remembers (round
 /// robin, rate limits) is its own, so workers share nothing.
 package struct Responder: ~Copyable {
-  package struct Settings: Sendable {
+  package struct Settings: Hashable, Sendable {
     /// The largest UDP response, whatever a client offers (DNS flag day 2020).
     package var udpLimit = 1232
     /// What CHAOS TXT version.bind and version.server say; nil: REFUSED.
@@ -56,9 +56,9 @@ package struct Responder: ~Copyable {
 
   package enum Drop: Hashable, Sendable { case notAQuery, rateLimited }
 
-  package let settings: Settings
+  package private(set) var settings: Settings
   /// The last query, e.g. for counters.
-  package private(set) var query = Query()
+  package internal(set) var query = Query()
   /// The last response's code.
   package private(set) var code = ResponseCode.noError
 
@@ -73,6 +73,25 @@ package struct Responder: ~Copyable {
     self.settings = settings
     random = Random(seed: seed)
     limiter = settings.rateLimit.map { RateLimiter($0, seed: random.next()) }
+  }
+
+  /// Whether the last response has TC set.
+  package var wasTruncated: Bool { response.isTruncated }
+
+  /// Takes other settings over; rate limits keep their accounts unless they changed.
+  package mutating func configure(_ settings: Settings) {
+    if settings.rateLimit != self.settings.rateLimit {
+      limiter = settings.rateLimit.map { RateLimiter($0, seed: random.next()) }
+    }
+    self.settings = settings
+  }
+
+  /// Answers the query that was last read by a code alone, e.g. a transfer that its client may not have.
+  package mutating func decline(
+    _ code: ResponseCode, _ bytes: Span<UInt8>, from client: Client, at moment: Moment,
+    into writer: inout MessageWriter
+  ) -> Outcome {
+    finish(code, bytes, client, moment, &writer)
   }
 
   /// Makes room for round robin's counters; call when a new view comes, so that queries allocate nothing.
@@ -94,7 +113,10 @@ package struct Responder: ~Copyable {
       guard error == .malformed else { return .drop(.notAQuery) }
       return finish(.formatError, bytes, client, moment, &writer)
     }
-    guard query.opcode == 0 else { return finish(.notImplemented, bytes, client, moment, &writer) }
+    // Updates are not taken from anybody (RFC 2136 §3.3); a NOTIFY has no secondary zone to refresh here.
+    guard query.opcode == 0 else {
+      return finish(query.opcode == 5 ? .refused : .notImplemented, bytes, client, moment, &writer)
+    }
     begin(bytes, client, &writer)
     guard query.hasQuestion else {
       // RFC 7873 §5.4: a query without a question only asks for a cookie.
@@ -126,7 +148,12 @@ package struct Responder: ~Copyable {
       }
       if query.type == .opt || query.type.rawValue == 0 { return finish(.formatError, bytes, client, moment, &writer) }
       if query.type.isMeta, query.type != .any { return finish(.notImplemented, bytes, client, moment, &writer) }
-      code = resolve(zones, view, client, places, &writer)
+      if let quick = quick(zones, &writer) {
+        code = quick
+      } else {
+        writer.remember(name, at: 12)
+        code = resolve(zones, view, client, places, &writer)
+      }
     case .chaos: code = chaos(&writer)
     default: code = .refused
     }
@@ -142,10 +169,7 @@ package struct Responder: ~Copyable {
     }
     response.fullLimit = writer.limit
     header(&writer)
-    if query.hasQuestion {
-      writer.copy(bytes, 12, query.questionEnd - 12)
-      writer.remember(name, at: 12)
-    }
+    if query.hasQuestion { writer.copy(bytes, 12, query.questionEnd - 12) }
     writer.setLimit(response.fullLimit - optionsSize)
     response.body = writer.mark
   }

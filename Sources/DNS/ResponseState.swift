@@ -19,6 +19,9 @@ struct ResponseState {
   /// A set whose targets' addresses go to the additional section: its zone, index, and the cut if a referral.
   var pending: (zone: Int, set: Int, cut: Int)?
 
+  /// Whether the same question gets the same answer from this zone alone: nothing was drawn, no other zone was asked.
+  var isFixed = true
+
   mutating func empty() {
     (answers, authorities, additionals, scope) = (0, 0, 0, 0)
     pending = nil

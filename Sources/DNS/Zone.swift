@@ -18,6 +18,9 @@ package struct Zone: Sendable {
     /// The index of the answers that are made up at query time (balanced set, ALIAS), or -1.
     var dynamic: Int32 = -1
     var hasDNAME = false
+    var hasAlias = false
+    /// The prepared referral of a delegation's own node, or -1.
+    var referral: Int32 = -1
   }
 
   @usableFromInline struct RecordSet: Sendable, BitwiseCopyable {
@@ -27,6 +30,8 @@ package struct Zone: Sendable {
     /// In `pool`: type, class, TTL, length and data of each record, one behind the other.
     var start: UInt32
     var end: UInt32
+    /// The whole answer, written out beforehand, or -1.
+    var prepared: Int32 = -1
   }
 
   /// An owner whose addresses are not in the zone.
@@ -48,8 +53,8 @@ package struct Zone: Sendable {
   package let dynamicOwners: [DynamicOwner]
   let apexHash: UInt64
   let apexLabels: Int
-  let nodes: [Node]
-  let sets: [RecordSet]
+  var nodes: [Node]
+  var sets: [RecordSet]
   let pool: [UInt8]
   /// Owner names as they were written.
   let names: [UInt8]
@@ -58,6 +63,7 @@ package struct Zone: Sendable {
   /// Open addressing: the upper half of the hash, and the node's index + 1; 0 is free.
   let slots: [UInt64]
   let authority: RecordSet
+  var prepared = PreparedAnswers()
 
   package var nodeCount: Int { nodes.count }
   package var recordCount: Int { sets.reduce(0) { $0 + Int($1.count) } }

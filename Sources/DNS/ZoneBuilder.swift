@@ -71,10 +71,12 @@ private struct ZoneBuilder {
       let authority = sets.first(where: { $0.type == .soa }),
       let numbers = StartOfAuthority(Array(pool[(Int(authority.start) + 10)..<Int(authority.end)]))
     else { return nil }
-    return Zone(
+    var zone = Zone(
       apex: apex, serial: numbers.serial, negativeTTL: min(authority.ttl, numbers.minimum),
       dynamicOwners: dynamicOwners, apexHash: lookup.hashes[0], apexLabels: lookup.labels, nodes: nodes, sets: sets,
       pool: pool, names: names, keys: keys, slots: hashTable(nodes.map(\.hash)), authority: authority)
+    zone.prepare()
+    return zone
   }
 
   private mutating func append(_ owner: Name, _ records: [Record], _ lookup: borrowing LookupName) {
@@ -100,6 +102,7 @@ private struct ZoneBuilder {
       append(type, ttl, group)
       node.setCount += 1
       if type == .dname { node.hasDNAME = true }
+      if type == .cname { node.hasAlias = true }
     }
     nodes.append(node)
   }

@@ -22,7 +22,10 @@ package enum Socket {
   /// A bound socket of a `SO_REUSEPORT` group; a stream socket also listens.
   ///
   /// A Unix socket cannot be in such a group: all workers share the one descriptor.
-  package static func listen(_ address: SocketAddress, _ kind: Kind) throws(Errno) -> Int32 {
+  /// - Parameter destinations: whether each datagram comes with the address that it was sent to.
+  package static func listen(
+    _ address: SocketAddress, _ kind: Kind, destinations: Bool = true
+  ) throws(Errno) -> Int32 {
     let name = SocketName(address)
     if case .unix(let path) = address, !path.hasPrefix("@") {
       let stale = unsafe sluice_unlink_if_stale(path)
@@ -35,7 +38,7 @@ package enum Socket {
         try set(fd, SOL_SOCKET, SO_REUSEPORT, 1)
         // "[::]:80" and "0.0.0.0:80" are two binds, so that each does what it says.
         if endpoint.address.family == .v6 { try set(fd, Int32(IPPROTO_IPV6), IPV6_V6ONLY, 1) }
-        if kind == .datagram { try enablePacketInfo(fd, endpoint.address.family) }
+        if kind == .datagram, destinations { try enablePacketInfo(fd, endpoint.address.family) }
       }
       guard unsafe name.withPointer({ unsafe bind(fd, $0, $1) }) == 0 else { throw .last }
       if kind == .stream { guard Glibc.listen(fd, Int32(Socket.backlog)) == 0 else { throw .last } }

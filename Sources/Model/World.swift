@@ -10,6 +10,7 @@ package struct Topology: Hashable, Sendable {
   package var drainTimeout = Duration.seconds(30)
   /// Keys the persistence cookies and the hash policies; nil: one is drawn at start, and neither survives a restart.
   package var secret: String?
+  package var names: NameService?
 
   package init() {}
 }
@@ -38,6 +39,8 @@ package struct World: Hashable, Sendable {
   package let topology: Topology
   /// `standings[p][b]` belongs to `topology.pools[p].backends[b]`.
   package let standings: [[Standing]]
+  /// How each site of the name service stands.
+  package var sites: [String: SiteStanding] = [:]
 
   package init(generation: UInt64, topology: Topology, standings: [[Standing]]) {
     self.generation = generation

@@ -11,6 +11,8 @@ package enum Change: Hashable, Sendable {
   case outlier(OutlierTrip)
   /// An operator's word on a backend; it lasts until the file says something new of it.
   case override(BackendKey, Order)
+  /// An operator's word on a site of the name service.
+  case site(String, SiteOrder)
   /// Time has passed.
   case tick
 
@@ -19,6 +21,13 @@ package enum Change: Hashable, Sendable {
     /// 0...65535.
     case weight(Int)
   }
+}
+
+/// What an operator wants of a site.
+package enum SiteOrder: Hashable, Sendable {
+  /// Answer without its addresses, for this long or until it is taken back.
+  case drain(Duration?)
+  case ready
 }
 
 /// Live traffic of one worker failed `failures` times in a row on the backend; the reason is the last one's.
@@ -38,6 +47,7 @@ package struct OutlierTrip: Hashable, Sendable {
 package enum Refusal: Error, Hashable, Sendable {
   case noSuchPool(String)
   case noSuchBackend(BackendKey)
+  case noSuchSite(String)
   /// The data plane could not take the World: the reason in words.
   case dataPlane(String)
   /// The node stops.

@@ -58,6 +58,9 @@ package actor Node {
     let now = ports.now()
     switch change {
     case .load(let topology): try load(topology, at: now)
+    case .site(let name, let order):
+      try commit(at: now) { (truth) throws(Refusal) in _ = try truth.observe(change, at: now) }
+      record(.override, nil, "site \(name): \(order)")
     case .override(let key, let order):
       try commit(at: now) { (truth) throws(Refusal) in _ = try truth.observe(change, at: now) }
       record(.override, key, order.description)
@@ -75,7 +78,7 @@ package actor Node {
   /// When time alone changes something: a `.tick` is due then.
   package var nextDeadline: Instant? {
     let own = phase == .starting ? patience : isDirty ? notBefore : nil
-    return [own, truth.health.nextDeadline].compactMap { $0 }.min()
+    return [own, truth.nextDeadline(at: ports.now())].compactMap { $0 }.min()
   }
 
   /// Takes in what was posted, and ticks, until the task is cancelled.
@@ -144,7 +147,8 @@ package actor Node {
     return NodeSnapshot(
       phase: phase, generation: world?.generation ?? 0, uptime: now - started, version: version,
       topology: truth.topology,
-      standings: truth.plan(after: world, at: now).standings, statistics: ports.statistics(), now: now)
+      standings: truth.plan(after: world, at: now).standings, sites: world?.sites ?? [:],
+      statistics: ports.statistics(), now: now)
   }
 
   /// What a load of this configuration would change, in words.
@@ -221,12 +225,15 @@ package actor Node {
 
   private func publish(busy: Set<BackendSlot> = [], at now: Instant) throws(Refusal) {
     let next = truth.plan(after: world, busy: busy, at: now)
-    if let world, world.topology == next.topology, world.standings.isServedLike(next.standings) {
+    if let world, world.topology == next.topology, world.standings.isServedLike(next.standings),
+      world.sites.isServedLike(next.sites)
+    {
       isDirty = false
       return
     }
     do { try ports.applyWorld(next) } catch { throw .dataPlane("\(error)") }
     recordVerdicts(from: world, to: next)
+    recordSites(from: world, to: next)
     world = next
     isDirty = false
     notBefore = now + Node.spacing
@@ -253,6 +260,12 @@ package actor Node {
     for (key, standing) in new.byKey().sorted(by: { ($0.key.pool, $0.key.backend) < ($1.key.pool, $1.key.backend) }) {
       guard before[key]?.verdict.state != standing.verdict.state else { continue }
       record(Event.Kind(standing.verdict.state), key, standing.verdict.reason)
+    }
+  }
+
+  private func recordSites(from old: World?, to new: World) {
+    for (name, site) in new.sites.sorted(by: { $0.key < $1.key }) where old?.sites[name]?.state != site.state {
+      record(site.isUp ? .up : .down, nil, "site \(name) is \(site.state.rawValue): \(site.reason)")
     }
   }
 

@@ -10,6 +10,7 @@ package struct NodeSnapshot: Sendable {
   package var topology: Topology
   /// As in `World.standings`, with the newest verdicts.
   package var standings: [[Standing]]
+  package var sites: [String: SiteStanding]
   package var statistics: DataPlaneStatistics
   package var now: Instant
 }
@@ -42,6 +43,28 @@ extension [[Standing]] {
   }
 }
 
+extension [String: SiteStanding] {
+  /// Whether names would be answered the same with both: load moves all the time and is followed elsewhere.
+  func isServedLike(_ other: [String: SiteStanding]) -> Bool {
+    count == other.count
+      && allSatisfy { name, mine in
+        guard let theirs = other[name] else { return false }
+        let difference = abs((mine.load ?? -1) - (theirs.load ?? -1))
+        return mine.state == theirs.state && mine.isUp == theirs.isUp && mine.until == theirs.until
+          && difference < 0.02
+      }
+  }
+}
+
+extension SiteOrder: CustomStringConvertible {
+  package var description: String {
+    switch self {
+    case .drain(let duration): duration.map { "drain for \($0)" } ?? "drain"
+    case .ready: "ready"
+    }
+  }
+}
+
 extension Event.Kind {
   init(_ state: Verdict.State) {
     switch state {
@@ -67,6 +90,7 @@ extension Refusal: CustomStringConvertible {
     switch self {
     case .noSuchPool(let name): "there is no pool \(name)"
     case .noSuchBackend(let key): "there is no backend \(key.pool)/\(key.backend)"
+    case .noSuchSite(let name): "there is no site \(name)"
     case .dataPlane(let reason): reason
     case .draining: "the node is draining"
     }

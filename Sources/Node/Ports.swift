@@ -21,6 +21,7 @@ package struct Ports: Sendable {
   /// Ends what is still open, and returns when the data plane's threads are gone.
   package var stopDataPlane: @Sendable () -> Void
   package var reopenLogs: @Sendable () -> Void
+  package var names: NamePorts
   /// The monotonic clock.
   package var now: @Sendable () -> Instant
   /// The wall clock, in milliseconds since 1970.
@@ -36,6 +37,7 @@ package struct Ports: Sendable {
     stopProbes: @escaping @Sendable () -> Void = {},
     stopDataPlane: @escaping @Sendable () -> Void = {},
     reopenLogs: @escaping @Sendable () -> Void = {},
+    names: NamePorts = NamePorts(),
     now: @escaping @Sendable () -> Instant,
     wallClock: @escaping @Sendable () -> Int64
   ) {
@@ -48,6 +50,7 @@ package struct Ports: Sendable {
     self.stopProbes = stopProbes
     self.stopDataPlane = stopDataPlane
     self.reopenLogs = reopenLogs
+    self.names = names
     self.now = now
     self.wallClock = wallClock
   }

@@ -8,6 +8,7 @@ package struct Truth: Sendable {
   package private(set) var topology = Topology()
   package private(set) var health = HealthBook()
   package private(set) var overrides = Overrides()
+  package private(set) var sites = SiteBook()
   private var backends: [BackendKey: Backend] = [:]
 
   package init() {}
@@ -23,6 +24,7 @@ package struct Truth: Sendable {
     let dropped = overrides.reconcile(from: backends, to: next)
     backends = next
     self.topology = topology
+    sites.reconcile(topology.names?.sites ?? [])
     let states = overrides.states
     health.reconcile(topology, isProbed: { (states[$0] ?? next[$0]?.state) != .maintenance }, at: now)
     for key in next.keys where before.backends[key] != nil { resume(key, from: before.state(of: key), at: now) }
@@ -36,7 +38,14 @@ package struct Truth: Sendable {
     case .load: return true
     case .probe(let report): health.handle(report, at: now)
     case .outlier(let trip): health.handle(.trip(failures: trip.failures, reason: trip.reason), trip.key, at: now)
-    case .tick: health.tick(at: now)
+    case .tick:
+      health.tick(at: now)
+      guard let names = topology.names else { break }
+      // A report that has become stale may change a site's standing too; what it does is up to the plan.
+      if !sites.tick(at: now).isEmpty || !names.sites.isEmpty { return true }
+    case .site(let name, let order):
+      guard topology.names?.sites.contains(where: { $0.name == name }) == true else { throw .noSuchSite(name) }
+      return sites.order(name, order, at: now)
     case .override(let key, let order):
       guard topology.pools.contains(where: { $0.name == key.pool }) else { throw .noSuchPool(key.pool) }
       guard backends[key] != nil else { throw .noSuchBackend(key) }
@@ -57,7 +66,25 @@ package struct Truth: Sendable {
     input.observations = health.observations(topology)
     input.overrides = overrides
     input.busySlots = busy
-    return Planner.plan(input, at: now)
+    var next = Planner.plan(input, at: now)
+    next.sites = siteStandings(next, after: world, at: now)
+    return next
+  }
+
+  /// When time alone changes something.
+  package func nextDeadline(at now: Instant) -> Instant? {
+    [health.nextDeadline, sites.nextDeadline(topology.names?.sites ?? [], at: now)].compactMap { $0 }.min()
+  }
+
+  private func siteStandings(_ next: World, after world: World?, at now: Instant) -> [String: SiteStanding] {
+    guard let names = topology.names, !names.sites.isEmpty else { return [:] }
+    var own: [String: Bool?] = [:]
+    for (pool, standings) in zip(next.topology.pools, next.standings) where pool.probe != nil {
+      for site in names.sites where site.pool == pool.name {
+        own[site.name] = standings.contains { $0.verdict.takesTraffic }
+      }
+    }
+    return sites.standings(names.sites, own: own, previous: world?.sites ?? [:], at: now)
   }
 
   /// What would differ with another configuration, as if its newcomers were up.

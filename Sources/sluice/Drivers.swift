@@ -1,5 +1,6 @@
 internal import Kernel
 internal import Model
+internal import NameServer
 internal import Node
 internal import Prober
 internal import Proxy
@@ -23,16 +24,46 @@ enum Drivers {
     } catch {
       throw Failure("cannot start the prober: \(error)", hint: "raise the limit of open files")
     }
+    let names = try names(plane)
     return Ports(
-      applyWorld: { try plane.apply($0) },
+      applyWorld: { world in
+        // Each refuses before it changes anything, and the first goes back when the second refuses.
+        let before = names.world
+        try names.apply(world)
+        do { try plane.apply(world) } catch {
+          if let before { try? names.apply(before) }
+          throw error
+        }
+      },
       statistics: { plane.statistics() },
-      stopAccepting: { plane.drain() },
+      stopAccepting: {
+        names.drain()
+        plane.drain()
+      },
       openConnections: { plane.openConnections },
       applyProbes: { prober.apply($0) },
-      paceProbes: { prober.pace($0) },
+      paceProbes: {
+        prober.pace($0)
+        names.pace($0)
+      },
       stopProbes: { prober.stop() },
-      stopDataPlane: { plane.stop() },
+      stopDataPlane: {
+        names.stop()
+        plane.stop()
+      },
       reopenLogs: { plane.reopenLog() },
+      names: NamePorts(
+        report: { names.report() },
+        answer: { name, type, client in try names.answer(name, type, client: client) }),
       now: { Clock.now() }, wallClock: { Clock.wall() / 1_000 })
+  }
+  private static func names(_ plane: DataPlane) throws(Failure) -> NameServer {
+    do throws(NameServerError) {
+      return try NameServer(loads: {
+        plane.statistics().backends.mapValues { Int(clamping: max($0.inFlight, $0.connections)) }
+      })
+    } catch {
+      throw Failure("\(error)", hint: "raise the limit of open files")
+    }
   }
 }

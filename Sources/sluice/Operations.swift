@@ -95,7 +95,7 @@ struct Operations: AdminOperations {
 extension AdminError {
   init(_ refusal: Refusal) {
     switch refusal {
-    case .noSuchPool, .noSuchBackend:
+    case .noSuchPool, .noSuchBackend, .noSuchSite:
       self.init(.notFound, "\(refusal)", hint: "`sluice status` lists pools and backends")
     case .draining: self.init(.conflict, "\(refusal)", hint: "it stops when its open connections have ended")
     case .dataPlane: self.init(.failed, "\(refusal)", hint: "nothing was changed")

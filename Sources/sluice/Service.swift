@@ -96,10 +96,14 @@ struct Service {
   }
 
   private static func addresses(_ topology: Topology) -> String {
-    topology.listeners.map { listener in
+    var list = topology.listeners.map { listener in
       "\(listener.name) (\(listener.transport.rawValue)) on "
         + listener.binds.map { "\($0.address)" }.joined(separator: ", ")
-    }.joined(separator: "; ")
+    }
+    if let names = topology.names {
+      list.append("dns on " + names.binds.map { "\(SocketAddress.ip($0))" }.joined(separator: ", "))
+    }
+    return list.joined(separator: "; ")
   }
 }
 

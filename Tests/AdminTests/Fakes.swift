@@ -13,6 +13,24 @@ actor FakeNode: AdminOperations {
       sinceSeconds: 1, weight: 100, effectiveWeight: 100, priority: 0)
   }
 
+  func nameService() -> NameServiceReport { NameServiceReport(zones: [], names: [], sites: [], counters: [:]) }
+
+  func nameAnswer(_ name: String, _ type: String, client: String?) -> NameAnswerReport {
+    NameAnswerReport(text: "\(name) \(type) \(client ?? "-")")
+  }
+
+  func nameBudget(_ name: String, resolverFloor: Double) -> NameBudgetReport {
+    NameBudgetReport(
+      name: name, slowest: "pool web", firstSign: 1, detection: 2, publication: 0, shortestTTL: 5, longestTTL: 60,
+      resolverFloor: resolverFloor, total: 62)
+  }
+
+  func order(site: String, drained seconds: Double?) throws(AdminError) -> NameServiceReport {
+    guard site == "eu-1" else { throw AdminError(.notFound, "there is no site \(site)", hint: "look") }
+    orders.append("site \(seconds.map { "\($0)" } ?? "ready")")
+    return nameService()
+  }
+
   func phase() -> StatusReport.Phase { .serving }
 
   func status() -> StatusReport {

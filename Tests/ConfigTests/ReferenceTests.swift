@@ -26,9 +26,13 @@ import Testing
     expected.admin.metrics = Endpoint(.loopbackV4, 9145)
     expected.listeners = topology.listeners
     expected.pools = topology.pools
+    expected.names = topology.names
     #expect(topology == expected)
     #expect(topology.listeners.map(\.name) == ["web", "db", "dns"])
-    #expect(topology.pools.map(\.name) == ["web", "api", "db", "dns", "batch"])
+    #expect(
+      topology.pools.map(\.name) == [
+        "web", "api", "db", "dns", "batch", "site:eu-1", "site:us-1", "dns:other.example.com.",
+      ])
   }
 
   @Test func theHTTPListener() throws {

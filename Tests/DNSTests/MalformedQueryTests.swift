@@ -29,7 +29,7 @@ import Testing
     ("opcode IQUERY", header(1 << 11) + question, .code(.notImplemented)),
     ("opcode STATUS", header(2 << 11) + question, .code(.notImplemented)),
     ("opcode NOTIFY", header(4 << 11) + question, .code(.notImplemented)),
-    ("opcode UPDATE", header(5 << 11) + question, .code(.notImplemented)),
+    ("opcode UPDATE", header(5 << 11) + question, .code(.refused)),
     ("opcode 15", header(15 << 11) + question, .code(.notImplemented)),
     ("no question", header(0, [0, 0, 0, 0]), .code(.formatError)),
     ("two questions", header(0, [2, 0, 0, 0]) + question + question, .code(.formatError)),

@@ -1,0 +1,158 @@
+import Model
+
+/// Answers written out when the zone is built, so that a static one costs a search and a copy.
+///
+/// Behind the question a message depends on the query in two ways only: whether it fits, and where names that are
+/// pointed to stand. When the name asked for is longer than the one that the answer was prepared for, by labels in
+/// front, everything that is pointed to moves by the same distance, which is added to each pointer.
+struct PreparedAnswers: Sendable {
+  struct Answer: Sendable, BitwiseCopyable {
+    /// In `bytes`.
+    var start: UInt32
+    var length: UInt16
+    var answers: UInt16
+    var authorities: UInt16
+    var additionals: UInt16
+    /// In `pointers`: where pointers stand, from `start`.
+    var firstPointer: UInt32
+    var pointers: UInt16
+  }
+
+  var list: [Answer] = []
+  var bytes: [UInt8] = []
+  var pointers: [UInt16] = []
+  /// The SOA of negative answers, prepared for the apex.
+  var negative: Int32 = -1
+}
+
+extension Zone {
+  /// Longer ones are rare and go the long way.
+  static let longestPrepared = 4096
+
+  /// Writes out what can be: each set at its own name, referrals, the negative answer.
+  mutating func prepare() {
+    let zones = Zones([self])
+    var responder = Responder(.init(), seed: 0)
+    var writer = MessageWriter()
+    var result = PreparedAnswers()
+    for index in nodes.indices {
+      let node = nodes[index]
+      let owner = name(of: index)
+      if node.cut >= 0 {
+        guard Int(node.cut) == index else { continue }
+        nodes[index].referral = responder.prepare(.a, of: owner, zones, &writer, into: &result)
+        continue
+      }
+      // A wildcard's own name can be asked for, but its answers are for names that it stands for.
+      for set in Int(node.setStart)..<(Int(node.setStart) + Int(node.setCount)) where sets[set].type != .dname {
+        sets[set].prepared = responder.prepare(sets[set].type, of: owner, zones, &writer, into: &result)
+      }
+    }
+    // A type that nobody has: the apex answers with its SOA.
+    result.negative = responder.prepare(RecordType(rawValue: 65_280), of: apex, zones, &writer, into: &result)
+    prepared = result
+  }
+}
+
+extension Responder {
+  fileprivate mutating func prepare(
+    _ type: RecordType, of owner: Name, _ zones: borrowing Zones, _ writer: inout MessageWriter,
+    into result: inout PreparedAnswers
+  ) -> Int32 {
+    guard let end = name.load(owner.wire.span, at: 0) else { return -1 }
+    query = Query()
+    query.type = type
+    response = ResponseState()
+    writer.reset(limit: 65_535)
+    writer.copy([UInt8](repeating: 0, count: 12))
+    writer.copy(owner.wire)
+    writer.copy([0, 0, 0, 1])
+    writer.remember(name, at: 12)
+    writer.notesPointers = true
+    defer { writer.notesPointers = false }
+    let code = resolve(zones, DynamicView(), Client(.anyV4, .tcp), NoPlaces(), &writer)
+    let start = 12 + end + 4
+    guard code == .noError, response.isFixed, !writer.overflowed, writer.count - start <= Zone.longestPrepared else {
+      return -1
+    }
+    result.list.append(
+      .init(
+        start: UInt32(result.bytes.count), length: UInt16(writer.count - start), answers: response.answers,
+        authorities: response.authorities, additionals: response.additionals,
+        firstPointer: UInt32(result.pointers.count), pointers: UInt16(writer.pointers.count)))
+    result.bytes += writer.bytes[start..<writer.count]
+    result.pointers += writer.pointers.map { UInt16($0 - start) }
+    return Int32(result.list.count - 1)
+  }
+
+  /// Answers from what is prepared; nil (and nothing written) when this query needs the long way.
+  mutating func quick(_ zones: borrowing Zones, _ writer: inout MessageWriter) -> ResponseCode? {
+    let type = query.type
+    guard type != .ds, !type.isMeta, let (zone, label) = zones.find(name) else { return nil }
+    var node = zones.list[zone].find(name, 0)
+    var code = ResponseCode.noError
+    var prepared: Int32 = -1
+    // The label of the name that the answer was prepared for.
+    var base = 0
+    var isReferral = false
+    if node < 0 {
+      var above = 1
+      while above <= label {
+        node = zones.list[zone].find(name, above)
+        if node >= 0 { break }
+        above &+= 1
+      }
+      guard node >= 0 else { return nil }
+      code = .nameError
+    }
+    let found = zones.list[zone].nodes[node]
+    if found.cut >= 0 {
+      let cut = zones.list[zone].nodes[Int(found.cut)]
+      prepared = cut.referral
+      base = name.labels &- Int(cut.labels)
+      code = .noError
+      isReferral = true
+    } else if code == .nameError {
+      guard found.wildcard < 0, !found.hasDNAME else { return nil }
+      prepared = zones.list[zone].prepared.negative
+      base = label
+    } else {
+      let set = zones.list[zone].set(type, at: node)
+      if set >= 0 {
+        prepared = zones.list[zone].sets[set].prepared
+      } else {
+        guard !found.hasAlias, found.dynamic < 0 else { return nil }
+        prepared = zones.list[zone].prepared.negative
+        base = label
+      }
+    }
+    guard prepared >= 0 else { return nil }
+    let answer = zones.list[zone].prepared.list[Int(prepared)]
+    guard writer.count &+ Int(answer.length) <= writer.limit else { return nil }
+    let start = writer.count
+    writer.copy(zones.list[zone].prepared.bytes, Int(answer.start), Int(answer.length))
+    let distance = name.offsets[base]
+    if distance > 0 {
+      var index = Int(answer.firstPointer)
+      let end = index &+ Int(answer.pointers)
+      while index < end {
+        writer.move(pointerAt: start &+ Int(zones.list[zone].prepared.pointers[index]), by: UInt16(distance))
+        index &+= 1
+      }
+    }
+    response.answers = answer.answers
+    response.authorities = answer.authorities
+    response.additionals = answer.additionals
+    response.isAuthoritative = !isReferral
+    if isReferral {
+      response.kind = .referral
+      response.subject = zones.list[zone].nodes[Int(found.cut)].hash
+    } else if answer.answers == 0 {
+      response.kind = .negative
+      response.subject = zones.list[zone].apexHash
+    } else {
+      response.subject = name.hashes[0]
+    }
+    return code
+  }
+}

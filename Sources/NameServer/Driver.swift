@@ -1,0 +1,294 @@
+import DNS
+import GeoIP
+package import Kernel
+package import Model
+import Reactor
+import Synchronization
+package import Telemetry
+
+/// Why a World cannot be answered from. Nothing has changed then.
+package enum NameServerError: Error, Hashable, Sendable, CustomStringConvertible {
+  case bind(Endpoint, Errno)
+  case zone(String, String)
+  case database(String)
+  case thread(Errno)
+
+  package var description: String {
+    switch self {
+    case .bind(let endpoint, let error): "dns: cannot listen on \(SocketAddress.ip(endpoint)): \(error)"
+    case .zone(let name, let reason): "dns: zone \(name): \(reason)"
+    case .database(let reason): "dns: \(reason)"
+    case .thread(let error): "dns: cannot start a worker: \(error)"
+    }
+  }
+}
+
+/// The name server, seen from above: Worlds in, statistics out.
+package final class NameServer: Sendable {
+  /// Load by backend slot: connections and requests under way.
+  package typealias Loads = @Sendable () -> [BackendSlot: Int]
+
+  struct State {
+    var service = NameService()
+    var world: World?
+    var catalog = Catalog()
+    var zones: [String: (source: ZoneSource, zone: Zone)] = [:]
+    var sets = DynamicSets()
+    var databases: [String] = []
+    var binds: [BindKey: [Int32]] = [:]
+    var mailboxes: [Mailbox<WorkerOrder>] = []
+    var counters: [Counters] = []
+    var handles: [Thread.Handle] = []
+    var isDraining = false
+    let cookies: ServerCookies
+  }
+
+  struct BindKey: Hashable {
+    var endpoint: Endpoint
+    var isStream: Bool
+  }
+
+  let state: Mutex<State>
+  private let wakeup: Wakeup
+  private let loads: Loads
+  private let isStopped = Atomic<Bool>(false)
+
+  package init(loads: @escaping Loads) throws(NameServerError) {
+    self.loads = loads
+    state = Mutex(State(cookies: ServerCookies(key: (Clock.entropy(), Clock.entropy()))))
+    do throws(Errno) { wakeup = try Wakeup() } catch { throw .thread(error) }
+  }
+
+  deinit { wakeup.close() }
+
+  // MARK: Orders
+
+  /// Answers by a World from now on, or says why not and goes on with the one before.
+  package func apply(_ world: World) throws(NameServerError) {
+    try state.withLock { (state) throws(NameServerError) in
+      let before = state.world
+      state.world = world
+      guard let service = world.topology.names else {
+        if !state.mailboxes.isEmpty { retire(&state) }
+        return
+      }
+      // Threads come with the first configuration that has something for them to do.
+      if state.mailboxes.isEmpty { try start(service.workers ?? world.topology.workers ?? Thread.cores, &state) }
+      var next = state
+      let isNew = before == nil || state.service != service || state.catalog.settings != settings(service, world, state)
+      if isNew || state.sets.topology != world.topology { try compile(service, world, &next) }
+      next.sets.outlook.adopt(world)
+      next.service = service
+      next.sets.recompile(at: Clock.now())
+      next.catalog.view = next.sets.view
+      let opened = try bind(service, &next)
+      do throws(NameServerError) {
+        if isNew || !opened.isEmpty || state.sets.topology != world.topology {
+          next.sets.topology = world.topology
+          try hand(&next)
+        } else if next.sets.generation != state.sets.generation {
+          for mailbox in next.mailboxes { mailbox.post(.view(next.sets.view)) }
+        }
+      } catch {
+        for key in opened { for descriptor in next.binds[key] ?? [] { Socket.close(descriptor) } }
+        throw error
+      }
+      state = next
+    }
+  }
+
+  /// Whose verdict is about to change, or is not any more.
+  package func pace(_ changes: [BackendKey: Bool]) {
+    state.withLock { state in
+      for (key, isChanging) in changes {
+        if isChanging { state.sets.outlook.changing.insert(key) } else { state.sets.outlook.changing.remove(key) }
+      }
+      refresh(&state)
+    }
+  }
+
+  /// Closes the UDP sockets and takes no new TCP clients.
+  package func drain() {
+    state.withLock { state in
+      state.isDraining = true
+      for mailbox in state.mailboxes { mailbox.post(.drain) }
+    }
+  }
+
+  /// Ends the threads.
+  package func stop() {
+    isStopped.store(true, ordering: .relaxed)
+    wakeup.signal()
+    let handles = state.withLock { state in
+      for mailbox in state.mailboxes { mailbox.post(.stop) }
+      defer { state.handles = [] }
+      return state.handles
+    }
+    for handle in handles { handle.join() }
+  }
+
+  package func statistics() -> NameStatistics {
+    let counters = state.withLock { $0.counters }
+    var result = NameStatistics()
+    for one in counters { result.add(one) }
+    return result
+  }
+
+  // MARK: Threads
+
+  private func start(_ count: Int, _ state: inout State) throws(NameServerError) {
+    do throws(Errno) {
+      for number in 0..<max(1, count) {
+        let mailbox = try Mailbox<WorkerOrder>()
+        let counters = try Counters()
+        state.handles.append(
+          try Thread.start(name: "sluice-dns-\(number)") {
+            guard var worker = try? Worker(mailbox: mailbox, counters: counters) else { return }
+            worker.run()
+          })
+        state.mailboxes.append(mailbox)
+        state.counters.append(counters)
+      }
+      state.handles.append(try Thread.start(name: "sluice-dns") { [self] in tend() })
+    } catch {
+      throw .thread(error)
+    }
+  }
+
+  /// What time alone changes, each second: answers lengthen their TTL, and follow load.
+  private func tend() {
+    while !isStopped.load(ordering: .relaxed) {
+      _ = wakeup.wait(milliseconds: 1000)
+      let loads = loads()
+      state.withLock { state in
+        state.sets.measure(loads, after: 1)
+        refresh(&state)
+      }
+    }
+  }
+
+  private func refresh(_ state: inout State) {
+    let before = state.sets.generation
+    state.sets.recompile(at: Clock.now())
+    guard state.sets.generation != before else { return }
+    state.catalog.view = state.sets.view
+    for mailbox in state.mailboxes { mailbox.post(.view(state.sets.view)) }
+  }
+
+  // MARK: Compiling
+
+  private func settings(_ service: NameService, _ world: World, _ state: State) -> Responder.Settings {
+    // Nodes with one secret make and accept the same cookies (RFC 9018 §3).
+    let shared = world.topology.secret.map { ServerCookies(passphrase: Array($0.utf8)) }
+    return Responder.Settings(service, cookies: shared ?? state.cookies)
+  }
+
+  private func compile(_ service: NameService, _ world: World, _ state: inout State) throws(NameServerError) {
+    var zones: [String: (source: ZoneSource, zone: Zone)] = [:]
+    var list: [Zone] = []
+    var histories: [ZoneHistory] = []
+    for source in service.zones {
+      let old = state.zones[source.name]
+      let zone: Zone
+      if let old, old.source.texts == source.texts, old.source.balanced == source.balanced {
+        zone = old.zone
+      } else {
+        do throws(ZoneErrors) {
+          zone = try Zone.compile(source)
+        } catch {
+          throw .zone(source.name, error.diagnostics.first.map { "\($0)" } ?? "not readable")
+        }
+      }
+      var history = ZoneHistory()
+      if let index = state.catalog.zones.list.firstIndex(where: { $0.apex == zone.apex }),
+        index < state.catalog.histories.count
+      {
+        history = state.catalog.histories[index]
+        if let old, old.source.texts != source.texts { history.record(from: old.zone, to: zone) }
+      }
+      var kept = source
+      // The zone is held once.
+      kept.compiled = nil
+      zones[source.name] = (kept, zone)
+      list.append(zone)
+      histories.append(history)
+    }
+    state.zones = zones
+    state.catalog.zones = Zones(list)
+    state.catalog.histories = histories
+    state.catalog.transfers = service.zones.map(\.transfer)
+    state.catalog.settings = settings(service, world, state)
+    state.catalog.streamLimit = max(1, service.tcp.connections / max(1, state.mailboxes.count))
+    state.catalog.idleMilliseconds = service.tcp.idle.milliseconds
+    if state.databases != service.databases {
+      do throws(GeoError) {
+        state.catalog.places = try GeoDatabases(service.databases)
+      } catch {
+        throw .database("\(error)")
+      }
+      state.databases = service.databases
+    }
+    state.sets.adopt(service, zones: state.catalog.zones, topology: world.topology)
+  }
+
+  // MARK: Sockets
+
+  private func bind(_ service: NameService, _ state: inout State) throws(NameServerError) -> [BindKey] {
+    guard !state.isDraining else { return [] }
+    var opened: [BindKey] = []
+    for endpoint in service.binds {
+      for isStream in [false, true] {
+        let key = BindKey(endpoint: endpoint, isStream: isStream)
+        guard state.binds[key] == nil else { continue }
+        var descriptors: [Int32] = []
+        do throws(Errno) {
+          let address = SocketAddress.ip(endpoint)
+          let shares = state.binds.keys.contains {
+            $0.isStream == isStream && $0.endpoint.port == endpoint.port
+              && $0.endpoint.address.family == endpoint.address.family
+          }
+          if !shares { try Socket.probeExclusive(address, isStream ? .stream : .datagram) }
+          for _ in state.mailboxes {
+            descriptors.append(
+              try Socket.listen(
+                address, isStream ? .stream : .datagram, destinations: endpoint.address.isUnspecified))
+          }
+        } catch {
+          for descriptor in descriptors { Socket.close(descriptor) }
+          for key in opened { for descriptor in state.binds[key] ?? [] { Socket.close(descriptor) } }
+          throw .bind(endpoint, error)
+        }
+        state.binds[key] = descriptors
+        opened.append(key)
+      }
+    }
+    return opened
+  }
+
+  /// Returns when all workers answer from the new catalog.
+  private func hand(_ state: inout State) throws(NameServerError) {
+    let wanted = Set(state.service.binds)
+    // Workers close their own sockets when they adopt.
+    state.binds = state.binds.filter { wanted.contains($0.key.endpoint) }
+    let latch: Latch
+    do throws(Errno) { latch = try Latch(count: state.mailboxes.count) } catch { throw .thread(error) }
+    for (number, mailbox) in state.mailboxes.enumerated() {
+      let sockets = state.binds.map { key, descriptors in
+        ServedSocket(
+          descriptor: descriptors[number], isStream: key.isStream, isWildcard: key.endpoint.address.isUnspecified)
+      }
+      mailbox.post(.adopt(state.catalog, sockets, latch))
+    }
+    _ = latch.wait(milliseconds: 1000)
+  }
+
+  /// The configuration has no `dns` any more.
+  private func retire(_ state: inout State) {
+    state.service = NameService()
+    state.catalog = Catalog()
+    state.zones = [:]
+    state.sets = DynamicSets()
+    state.databases = []
+    try? hand(&state)
+  }
+}
