@@ -4,19 +4,23 @@ package import Model
 ///
 /// `announce` gives the whole wanted set; the messages that come back are the least that
 /// turn the peer's view into it. Nothing is sent without a session; when one begins, the
-/// whole set goes out and each family ends with End-of-RIB (RFC 4724 §3).
+/// whole set goes out and each family ends with End-of-RIB (RFC 4724 §3). Before the first
+/// `announce` nothing is known to be wanted or not, and a peer that keeps routes from before
+/// our restart must not be told to drop them: not even End-of-RIB is sent (§4.1).
 package struct AdjRIBOut: Sendable {
   private struct Sent: Hashable, Sendable {
     var nextHop: NextHop
     var attributes: PathAttributes
   }
 
-  package private(set) var wanted: [IPPrefix: AnnouncementTerms] = [:]
+  /// nil: nobody has said yet.
+  package private(set) var wanted: [IPPrefix: AnnouncementTerms]?
   /// Wanted, but not sayable on this session: no next hop of a fitting family, the family not agreed on,
   /// or attributes larger than a message.
   package private(set) var unsayable: Set<IPPrefix> = []
   private var sent: [IPPrefix: Sent] = [:]
   private var session: Terms?
+  private var owesEndOfRIB = false
 
   /// What the session's end points and agreement give.
   private struct Terms: Sendable {
@@ -39,7 +43,8 @@ package struct AdjRIBOut: Sendable {
   /// The set that the peer shall know from now on; the UPDATEs that make it so.
   package mutating func announce(_ prefixes: [IPPrefix: AnnouncementTerms]) -> [[UInt8]] {
     wanted = prefixes
-    return reconcile()
+    let messages = reconcile()
+    return messages + endOfRIB()
   }
 
   /// A session is Established: the peer knows nothing yet.
@@ -47,19 +52,30 @@ package struct AdjRIBOut: Sendable {
     session = Terms(
       negotiated: negotiated, localAS: localAS, addresses: addresses, encoder: UpdateEncoder(options: negotiated.codec))
     sent = [:]
-    return reconcile() + negotiated.families.map(UpdateEncoder.endOfRIB)
+    owesEndOfRIB = true
+    let messages = reconcile()
+    return messages + endOfRIB()
+  }
+
+  private mutating func endOfRIB() -> [[UInt8]] {
+    guard owesEndOfRIB, wanted != nil, let session else { return [] }
+    owesEndOfRIB = false
+    return session.negotiated.families.map(UpdateEncoder.endOfRIB)
   }
 
   /// The session is over, and with it what the peer knew.
   package mutating func end() {
     session = nil
+    owesEndOfRIB = false
     sent = [:]
     unsayable = []
   }
 
   /// ROUTE-REFRESH: everything of the family again, between borders where both know them (RFC 7313 §4).
   package mutating func refresh(_ code: FamilyCode) -> [[UInt8]] {
-    guard let session, let family = code.unicast, session.negotiated.families.contains(family) else { return [] }
+    guard wanted != nil, let session, let family = code.unicast, session.negotiated.families.contains(family) else {
+      return []
+    }
     sent = sent.filter { $0.key.address.family != family }
     let messages = reconcile()
     guard session.negotiated.enhancedRouteRefresh else { return messages }
@@ -67,7 +83,7 @@ package struct AdjRIBOut: Sendable {
   }
 
   private mutating func reconcile() -> [[UInt8]] {
-    guard let session else { return [] }
+    guard let session, let wanted else { return [] }
     var goal: [IPPrefix: Sent] = [:]
     goal.reserveCapacity(wanted.count)
     unsayable = []

@@ -34,6 +34,10 @@ struct AttributeDecoder {
       else {
         // RFC 7606 §4: the list is cut short; where the NLRI begins is known all the same.
         let type = start + 1 < bytes.count ? bytes[start + 1] : 0
+        // But not when what was cut carries prefixes of its own (§5.3).
+        if type == AttributeType.mpReach.rawValue || type == AttributeType.mpUnreach.rawValue {
+          throw .malformedAttributeList
+        }
         issues.append(AttributeIssue(type: type, reaction: .withdraw, notification: .malformedAttributeList))
         break
       }

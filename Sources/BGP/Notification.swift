@@ -105,11 +105,13 @@ extension Notification {
 }
 
 extension Notification: CustomStringConvertible {
+  /// "6/2".
+  package var number: String { "\(code)/\(subcode)" }
+
   /// "Cease: administrative shutdown (6/2)", and the peer's words if any.
   package var description: String {
     let names = Notification.names(code)
-    let number = "(\(code)/\(subcode))"
-    let title = names.title + (names.subcodes[subcode].map { ": \($0)" } ?? "") + " \(number)"
+    let title = names.title + (names.subcodes[subcode].map { ": \($0)" } ?? "") + " (\(number))"
     if cease == .hardReset, data.count >= 2 { return "\(title): \(unwrapped)" }
     return shutdownMessage.map { "\(title): \"\($0)\"" } ?? title
   }

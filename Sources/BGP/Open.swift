@@ -26,8 +26,9 @@ package struct Open: Hashable, Sendable {
     return nil
   }
 
+  /// RFC 4724 §3: of several instances the last counts.
   package var gracefulRestart: GracefulRestart? {
-    for case .gracefulRestart(let restart) in capabilities { return restart }
+    for case .gracefulRestart(let restart) in capabilities.reversed() { return restart }
     return nil
   }
 
@@ -86,7 +87,8 @@ package struct Open: Hashable, Sendable {
     guard version == 4 else { throw .unsupportedVersion }
     var extended = false
     var length = Int(shortLength)
-    if shortLength == 255, reader.remaining >= 3, body[reader.position] == 255 {
+    // RFC 9072 §2: type 255 in the first parameter's place tells; the short length is then ignored, but is not 0.
+    if shortLength != 0, reader.remaining >= 3, body[reader.position] == 255 {
       guard reader.skip(1), let wide = reader.u16() else { throw .malformedOpen }
       extended = true
       length = Int(wide)

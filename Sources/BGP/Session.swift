@@ -143,6 +143,7 @@ package struct Session: Sendable {
     effects.append(.send(conversation.id, Message.encode(isHard ? notification.asHardReset : notification)))
     counters.sent += 1
     counters.notificationsSent += 1
+    counters.errors[notification.number, default: 0] += 1
   }
 
   // MARK: Connections
@@ -371,6 +372,8 @@ package struct SessionCounters: Hashable, Sendable {
   /// UPDATEs whose routes were taken as withdrawn, and whose attributes were dropped (RFC 7606).
   package var treatedAsWithdraw: UInt64 = 0
   package var attributesDiscarded: UInt64 = 0
+  /// NOTIFICATIONs sent, by "code/subcode".
+  package var errors: [String: UInt64] = [:]
 
   package init() {}
 

@@ -51,6 +51,7 @@ private func negotiated(_ change: (inout Open) -> Void = { _ in }, _ settings: S
 
   @Test func onlyDifferencesAreSent() throws {
     var table = AdjRIBOut()
+    _ = table.announce([:])
     _ = table.begin(try negotiated(), localAS: 65001, addresses: here)
     #expect(table.announce([vip: AnnouncementTerms()]).count == 1)
     #expect(table.announce([vip: AnnouncementTerms()]).isEmpty)
@@ -64,6 +65,17 @@ private func negotiated(_ change: (inout Open) -> Void = { _ in }, _ settings: S
     #expect(table.announce([:]).count == 1 && table.count == 0)
     table.end()
     #expect(table.announce([vip: worse]).isEmpty && !table.isAnnounced(vip))
+  }
+
+  /// A peer that kept our routes through a restart must not hear of their end before we know (RFC 4724 §4.1).
+  @Test func beforeTheFirstSetNothingIsSaid() throws {
+    var table = AdjRIBOut()
+    #expect(table.begin(try negotiated(), localAS: 65001, addresses: here).isEmpty)
+    #expect(table.refresh(.v4).isEmpty)
+    var mirror = Mirror()
+    try mirror.apply(table.announce([vip: AnnouncementTerms()]))
+    #expect(mirror.ends == [.v4, .v6] && mirror.table.routes.map(\.prefix) == [vip])
+    #expect(table.announce([vip: AnnouncementTerms()]).isEmpty)
   }
 
   @Test func withdrawalsGoFirst() throws {
