@@ -69,8 +69,10 @@ let package = Package(
     floor("Prober", ["Model", "HTTP", "Health", "Routing", "Kernel", "Reactor"]),
     floor("NameServer", ["Wire", "Model", "DNS", "Telemetry", "GeoIP", "Kernel", "Reactor"]),
 
+    floor("Announcer", ["Wire", "Model", "BGP", "BFD", "Kernel", "Reactor"]),
+
     // Floor 4: edges.
-    floor("Config", ["Model", "Routing", "DNS", .product(name: "Yams", package: "Yams")]),
+    floor("Config", ["Model", "BGP", "Routing", "DNS", .product(name: "Yams", package: "Yams")]),
     floor(
       "Admin",
       [
@@ -89,7 +91,8 @@ let package = Package(
     .executableTarget(
       name: "sluice",
       dependencies: [
-        "Admin", "Config", "DNS", "Kernel", "Model", "NameServer", "Node", "Planner", "Prober", "Proxy", "Telemetry",
+        "Admin", "Announcer", "Config", "DNS", "Kernel", "Model", "NameServer", "Node", "Planner", "Prober", "Proxy",
+        "Telemetry",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio"),

@@ -1,5 +1,5 @@
 /// What the API can ask of a node. Each method is one endpoint.
-package protocol AdminOperations: NameOperations {
+package protocol AdminOperations: NameOperations, BGPOperations {
   func status() async -> StatusReport
   func phase() async -> StatusReport.Phase
   /// Events with an id above `after`, oldest first.

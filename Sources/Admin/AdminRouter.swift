@@ -54,6 +54,7 @@ package enum AdminRouter {
           }
         ])
     }
+    addBGP(router, operations)
     on(
       router, "v1/backends/{pool}/{backend}/weight",
       [

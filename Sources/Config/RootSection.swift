@@ -23,6 +23,7 @@ extension Reader {
       result.names = read.service
       result.pools += read.watching
     }
+    fields.with("bgp", .bgp) { result.bgp = bgp($0, result) }
     checkPoolNames(pools.map(\.entry))
     checkUses(pools.compactMap(\.read))
     checkBinds()

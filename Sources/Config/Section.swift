@@ -10,7 +10,8 @@ struct Section: Sendable {
   }
 
   static let root = Section(
-    "the file", "workers", "drain-timeout", "secret", "access-log", "admin", "listeners", "pools", "dns")
+    "the file", "workers", "drain-timeout", "secret", "access-log", "admin", "listeners", "pools", "dns",
+    "bgp")
   static let secret = Section("secret", "file")
   static let admin = Section("admin", "socket", "bind", "token", "metrics")
 
@@ -80,6 +81,22 @@ struct Section: Sendable {
   static let nameChoice = Section(
     "choice", "address", "pool", "site", "balance", "from", "weight", "country", "continent", "asn", "near", "network")
   static let site = Section("site", "addresses", "probe", "nodes", "quorum", "stale-after", "when-stale")
+  static let bgp = Section(
+    "bgp", "as", "router-id", "port", "listen", "device", "graceful-restart", "drain", "templates", "speakers",
+    "announcements")
+  static let bgpDrain = Section("drain", "prepend", "graceful-shutdown", "convergence", "settle")
+  static let speaker = Section(
+    "speaker", "template", "address", "interface", "range", "limit", "as", "local-as", "local-address", "port",
+    "ttl-security", "multihop", "passive", "hold-time", "connect-retry", "delay-open", "families",
+    "extended-next-hop", "password", "prefix-limit", "bfd")
+  static let bfd = Section("bfd", "transmit", "receive", "multiplier", "passive")
+  static let announcement = Section(
+    "announcement", "prefixes", "while", "degrade", "up-after", "down-after", "speakers", "last-site", "next-hop",
+    "origin", "prepend", "med", "local-preference", "communities", "extended-communities", "large-communities")
+  static let degrade = Section(
+    "degrade", "while", "next-hop", "origin", "prepend", "med", "local-preference", "communities",
+    "extended-communities", "large-communities")
+  static let condition = Section("condition", "pool", "listener", "healthy")
 
   static let all = [
     root, secret, admin, listener, bind, access, limits, listenerTimeouts, http, udp, route, match, path, field,
@@ -88,6 +105,7 @@ struct Section: Sendable {
     probe,
     exchange, httpProbe, agent, outlier, persistence, cookie, sourcePersistence, headerPersistence, dns, nameStreams,
     responseRate,
-    transactionKey, zone, transfer, signing, balancedName, nameTTL, nameChoice, site,
+    transactionKey, zone, transfer, signing, balancedName, nameTTL, nameChoice, site, bgp, bgpDrain,
+    speaker, bfd, announcement, degrade, condition,
   ]
 }

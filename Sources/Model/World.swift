@@ -4,6 +4,7 @@ package struct Topology: Hashable, Sendable {
   package var workers: Int?
   package var listeners: [Listener] = []
   package var pools: [Pool] = []
+  package var bgp: BGPTopology?
   package var admin = AdminEndpoints()
   package var accessLog: AccessLogTarget = .off
   /// How long a stopping node waits for open connections.

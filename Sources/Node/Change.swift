@@ -13,6 +13,10 @@ package enum Change: Hashable, Sendable {
   case override(BackendKey, Order)
   /// An operator's word on a site of the name service.
   case site(String, SiteOrder)
+  /// What a BGP speaker saw.
+  case bgp(BGPReport)
+  /// An operator's word on announcements.
+  case announcement(AnnouncementCommand)
   /// Time has passed.
   case tick
 
@@ -50,6 +54,10 @@ package enum Refusal: Error, Hashable, Sendable {
   case noSuchSite(String)
   /// The data plane could not take the World: the reason in words.
   case dataPlane(String)
+  case noSuchAnnouncement(String)
+  /// There is no `bgp` in the configuration.
+  case noBGP
+  case noGracefulRestart
   /// The node stops.
   case draining
 }

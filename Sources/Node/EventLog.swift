@@ -4,6 +4,9 @@ package struct Event: Hashable, Sendable {
     case serving, applied, refused, draining, stopped
     case up, down, warming, ejected
     case override
+    /// A session to a router, or its BFD.
+    case bgp
+    case announced, degraded, withdrawn
     /// An override that a new file made void.
     case dropped
     /// An agent's word, or one that is not understood.

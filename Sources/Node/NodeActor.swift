@@ -20,8 +20,11 @@ package actor Node {
   package nonisolated let ports: Ports
   package nonisolated let version: String
   package private(set) var phase = Phase.starting
-  private var truth = Truth()
-  private var world: World?
+  private(set) var truth = Truth()
+  private(set) var world: World?
+  var announcements = AnnouncementBook()
+  var lastOrder = BGPOrder()
+  var isRestarting = false
   private var log = EventLog()
   private let started: Instant
   /// Until when first verdicts are waited for; nil before `begin`.
@@ -57,15 +60,27 @@ package actor Node {
   private func take(_ change: Change) throws(Refusal) {
     let now = ports.now()
     switch change {
-    case .load(let topology): try load(topology, at: now)
+    case .load(let topology):
+      ports.bgp.prepare(topology.bgp)
+      // Also when it is refused: what was prepared goes again.
+      defer { reconcileAnnouncements(at: now, isForced: true) }
+      try load(topology, at: now)
+    case .announcement(let command): try take(command, at: now)
+    case .bgp(let report): take(report)
     case .site(let name, let order):
       try commit(at: now) { (truth) throws(Refusal) in _ = try truth.observe(change, at: now) }
       record(.override, nil, "site \(name): \(order)")
     case .override(let key, let order):
       try commit(at: now) { (truth) throws(Refusal) in _ = try truth.observe(change, at: now) }
       record(.override, key, order.description)
+      reconcileAnnouncements(at: now)
     default:
-      if try truth.observe(change, at: now) { isDirty = true }
+      let isNews = try truth.observe(change, at: now)
+      if isNews { isDirty = true }
+      // First of all: routers need longer to act than workers.
+      if phase == .serving, isNews || announcements.nextDeadline.map({ $0 <= now }) == true {
+        reconcileAnnouncements(at: now)
+      }
       for remark in truth.takeRemarks() { record(remark) }
       paceProbes()
       publishIfDue(at: now)
@@ -78,7 +93,7 @@ package actor Node {
   /// When time alone changes something: a `.tick` is due then.
   package var nextDeadline: Instant? {
     let own = phase == .starting ? patience : isDirty ? notBefore : nil
-    return [own, truth.nextDeadline(at: ports.now())].compactMap { $0 }.min()
+    return [own, truth.nextDeadline(at: ports.now()), announcements.nextDeadline].compactMap { $0 }.min()
   }
 
   /// Takes in what was posted, and ticks, until the task is cancelled.
@@ -112,6 +127,7 @@ package actor Node {
     patience = now + Node.patience(for: topology)
     isDirty = true
     orderProbes()
+    reconcileAnnouncements(at: now)
     // Opens the door at once when there is nothing to wait for, and arms the timer otherwise.
     post(.tick)
   }
@@ -162,6 +178,11 @@ package actor Node {
   /// An event that happened outside: a file that could not be read.
   package func note(_ kind: Event.Kind, _ message: String) { record(kind, nil, message) }
 
+  /// The same with a subject of its own.
+  func note(_ kind: Event.Kind, _ subject: String, _ message: String) {
+    log.append(kind, subject, message, at: ports.wallClock())
+  }
+
   // MARK: Publishing
 
   private func load(_ topology: Topology, at now: Instant) throws(Refusal) {
@@ -206,6 +227,7 @@ package actor Node {
         try publish(at: now)
         phase = .serving
         record(.serving, nil, "generation \(world?.generation ?? 0)")
+        reconcileAnnouncements(at: now)
       } catch {
         startFailure = error
         self.patience = nil

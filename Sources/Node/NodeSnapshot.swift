@@ -92,6 +92,9 @@ extension Refusal: CustomStringConvertible {
     case .noSuchBackend(let key): "there is no backend \(key.pool)/\(key.backend)"
     case .noSuchSite(let name): "there is no site \(name)"
     case .dataPlane(let reason): reason
+    case .noSuchAnnouncement(let name): "there is no announcement \(name)"
+    case .noBGP: "the configuration has no `bgp`"
+    case .noGracefulRestart: "`bgp` has no `graceful-restart`: routers would drop the routes"
     case .draining: "the node is draining"
     }
   }

@@ -22,6 +22,7 @@ package struct Ports: Sendable {
   package var stopDataPlane: @Sendable () -> Void
   package var reopenLogs: @Sendable () -> Void
   package var names: NamePorts
+  package var bgp = BGPPort()
   /// The monotonic clock.
   package var now: @Sendable () -> Instant
   /// The wall clock, in milliseconds since 1970.

@@ -36,6 +36,7 @@ package struct Truth: Sendable {
     let revision = health.revision
     switch change {
     case .load: return true
+    case .bgp, .announcement: return false
     case .probe(let report): health.handle(report, at: now)
     case .outlier(let trip): health.handle(.trip(failures: trip.failures, reason: trip.reason), trip.key, at: now)
     case .tick:

@@ -25,7 +25,7 @@ enum Drivers {
       throw Failure("cannot start the prober: \(error)", hint: "raise the limit of open files")
     }
     let names = try names(plane)
-    return Ports(
+    var ports = Ports(
       applyWorld: { world in
         // Each refuses before it changes anything, and the first goes back when the second refuses.
         let before = names.world
@@ -56,6 +56,8 @@ enum Drivers {
         report: { names.report() },
         answer: { name, type, client in try names.answer(name, type, client: client) }),
       now: { Clock.now() }, wallClock: { Clock.wall() / 1_000 })
+    ports.bgp = BGPDriver(post: post).port
+    return ports
   }
   private static func names(_ plane: DataPlane) throws(Failure) -> NameServer {
     do throws(NameServerError) {

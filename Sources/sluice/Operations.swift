@@ -97,6 +97,9 @@ extension AdminError {
     switch refusal {
     case .noSuchPool, .noSuchBackend, .noSuchSite:
       self.init(.notFound, "\(refusal)", hint: "`sluice status` lists pools and backends")
+    case .noSuchAnnouncement:
+      self.init(.notFound, "\(refusal)", hint: "`sluice bgp status` lists announcements")
+    case .noBGP, .noGracefulRestart: self.init(.conflict, "\(refusal)", hint: "configure it, and reload")
     case .draining: self.init(.conflict, "\(refusal)", hint: "it stops when its open connections have ended")
     case .dataPlane: self.init(.failed, "\(refusal)", hint: "nothing was changed")
     }

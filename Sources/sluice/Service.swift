@@ -42,6 +42,7 @@ struct Service {
       try await node.settled()
     } catch {
       await admin.stop()
+      node.ports.bgp.stop(.shutdown("sluice cannot serve"))
       node.ports.stopProbes()
       throw Failure("cannot serve: \(error)", hint: "is the address free, and may this user have it?")
     }
@@ -54,6 +55,7 @@ struct Service {
       break
     }
     await node.drained(within: await node.snapshot().topology.drainTimeout)
+    node.ports.bgp.stop(await node.farewell)
     node.ports.stopDataPlane()
     await admin.stop()
     listening.cancel()
@@ -63,7 +65,7 @@ struct Service {
 
   /// Acts on signals. The first that asks for the end is told to `end`; the second ends the process.
   private static func heed(
-    _ signals: UnixSignalsSequence, _ operations: Operations, end: @Sendable (String) -> Void
+    _ signals: UnixSignalsSequence, _ operations: Operations, end: @escaping @Sendable (String) -> Void
   ) async {
     var isEnding = false
     for await signal in signals {
@@ -77,8 +79,12 @@ struct Service {
           exit(0)
         }
         isEnding = true
-        await operations.node.drain()
-        end(signal.description)
+        // Beside this loop, which must hear a second signal.
+        Task {
+          await operations.node.leave()
+          await operations.node.drain()
+          end(signal.description)
+        }
       // SIGPIPE: a peer that is gone is seen where it was written to.
       default: break
       }

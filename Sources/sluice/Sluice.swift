@@ -16,7 +16,8 @@ internal import ArgumentParser
     subcommands: [
       RunCommand.self, CheckCommand.self, DemoCommand.self, StatusCommand.self, TopCommand.self, DrainCommand.self,
       ReadyCommand.self,
-      MaintenanceCommand.self, WeightCommand.self, ReloadCommand.self, NameCommand.self, EventsCommand.self,
+      MaintenanceCommand.self, WeightCommand.self, BGPCommand.self, ReloadCommand.self, NameCommand.self,
+      EventsCommand.self,
       VersionCommand.self,
     ])
 }

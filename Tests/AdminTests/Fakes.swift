@@ -67,6 +67,27 @@ actor FakeNode: AdminOperations {
     ChangeReport(generation: 7, changes: ["\(name) has \(text.utf8.count) bytes"])
   }
 
+  func bgpStatus() -> BGPStatusReport {
+    BGPStatusReport(autonomousSystem: 65001, routerID: "192.0.2.2", leaving: nil, peers: [], announcements: [])
+  }
+
+  func bgpRoutes(peer: String) throws(AdminError) -> BGPRoutesReport {
+    guard peer == "rack@198.18.1.2" else {
+      throw AdminError(.notFound, "there is no peer \(peer)", hint: "`sluice bgp status` lists them")
+    }
+    return BGPRoutesReport(peer: peer, announced: [], received: [])
+  }
+
+  func bgp(_ order: AnnouncementOrder, announcement: String) -> BGPStatusReport {
+    orders.append("\(order.rawValue) \(announcement)")
+    return bgpStatus()
+  }
+
+  func bgp(_ order: BGPNodeOrder) -> BGPStatusReport {
+    orders.append("bgp \(order.rawValue)")
+    return bgpStatus()
+  }
+
   private func find(_ pool: String, _ backend: String) throws(AdminError) {
     guard pool == "web", backend == FakeNode.backendName else {
       throw AdminError(.notFound, "there is no backend \(pool)/\(backend)", hint: "`sluice status` lists them")

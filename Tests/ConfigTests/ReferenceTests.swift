@@ -27,6 +27,7 @@ import Testing
     expected.listeners = topology.listeners
     expected.pools = topology.pools
     expected.names = topology.names
+    expected.bgp = topology.bgp
     #expect(topology == expected)
     #expect(topology.listeners.map(\.name) == ["web", "db", "dns"])
     #expect(

@@ -1,0 +1,105 @@
+package import Model
+package import Planner
+
+/// An operator's word on announcements.
+package enum AnnouncementCommand: Hashable, Sendable {
+  /// Withdrawn, whatever its health, until `automatic`.
+  case withdraw(String)
+  /// Announced, whatever its health, until `automatic`.
+  case announce(String)
+  case automatic(String)
+  /// The node leaves: less preferred first, then withdrawn.
+  case drain
+  /// It comes back.
+  case stay
+}
+
+/// What the node says to its routers.
+package struct AnnouncementsView: Sendable {
+  package var bgp: BGPTopology?
+  package var entries: [AnnouncementBook.Entry]
+  package var leaving: AnnouncementBook.Leaving?
+  package var now: Instant
+}
+
+/// Announcements: judged with every change of health, told to the speakers as a set.
+extension Node {
+  /// Judges anew, and tells the speakers what is different.
+  func reconcileAnnouncements(at now: Instant, isForced: Bool = false) {
+    let bgp = truth.topology.bgp
+    guard bgp != nil || lastOrder.topology != nil else { return }
+    var order = BGPOrder(topology: bgp)
+    // Before the first verdicts nothing is known to be announced or not.
+    if let bgp, phase != .starting {
+      for entry in announcements.judge(bgp, truth.plan(after: world, at: now), at: now) {
+        noteAnnouncement(entry)
+      }
+      order.routes = announcements.routes(bgp)
+    }
+    if bgp == nil { announcements = AnnouncementBook() }
+    guard order != lastOrder || isForced else { return }
+    lastOrder = order
+    ports.bgp.apply(order)
+  }
+
+  func take(_ command: AnnouncementCommand, at now: Instant) throws(Refusal) {
+    let known = truth.topology.bgp?.announcements.map(\.name) ?? []
+    switch command {
+    case .withdraw(let name), .announce(let name), .automatic(let name):
+      guard known.contains(name) else { throw .noSuchAnnouncement(name) }
+    case .drain, .stay: guard truth.topology.bgp != nil else { throw .noBGP }
+    }
+    switch command {
+    case .withdraw(let name): announcements.set(.withdraw, for: name)
+    case .announce(let name): announcements.set(.announce, for: name)
+    case .automatic(let name): announcements.set(nil, for: name)
+    case .drain: announcements.leave(at: now)
+    case .stay: announcements.stay()
+    }
+    reconcileAnnouncements(at: now)
+  }
+
+  func take(_ report: BGPReport) {
+    switch report {
+    case .peer(let peer, let event): if let event { note(.bgp, "speaker \(peer.name)", event) }
+    case .gone(let name): note(.bgp, "speaker \(name)", "gone")
+    case .trouble(let text): note(.bgp, "", text)
+    }
+  }
+
+  private func noteAnnouncement(_ entry: AnnouncementBook.Entry) {
+    let kind: Event.Kind =
+      switch entry.level {
+      case .announced: .announced
+      case .degraded: .degraded
+      case .withdrawn: .withdrawn
+      }
+    note(kind, "announcement \(entry.name)", entry.reason)
+  }
+
+  package func announcementsView() -> AnnouncementsView {
+    AnnouncementsView(
+      bgp: truth.topology.bgp, entries: announcements.entries, leaving: announcements.leaving, now: ports.now())
+  }
+
+  /// The first part of a stop: routers take the traffic elsewhere while everything still works.
+  package func leave() async {
+    guard phase == .serving, let bgp = truth.topology.bgp, !bgp.announcements.isEmpty, !isRestarting else { return }
+    try? take(.drain, at: ports.now())
+    note(.draining, "", "routers are asked to prefer others, then to forget us")
+    while announcements.leaving != .withdrawn {
+      try? await Task.sleep(for: .milliseconds(20))
+      reconcileAnnouncements(at: ports.now())
+    }
+    try? await Task.sleep(for: bgp.drain.settle)
+  }
+
+  /// The next stop is one that the node comes back from at once.
+  package func planRestart() throws(Refusal) {
+    guard truth.topology.bgp?.gracefulRestart != nil else { throw .noGracefulRestart }
+    isRestarting = true
+    note(.draining, "", "planned restart: routers keep the routes")
+  }
+
+  package var farewell: BGPFarewell { isRestarting ? .restart : .shutdown("sluice stops") }
+}
