@@ -58,14 +58,14 @@ let package = Package(
     floor("Kernel", ["Model", "CKernel"]),
     floor("Reactor", ["Model", "CKernel", "Kernel"]),
     .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
-    floor("TLS", ["COpenSSL"]),
+    floor("TLS", ["Model", "COpenSSL", "Kernel", "Reactor"]),
     .systemLibrary(name: "CMaxMindDB", pkgConfig: "libmaxminddb", providers: [.apt(["libmaxminddb-dev"])]),
     floor("GeoIP", ["Model", "DNS", "CMaxMindDB"]),
 
     // Floor 3: drivers.
     floor(
       "Proxy",
-      ["Wire", "Model", "HTTP", "Sniff", "Balance", "Routing", "Telemetry", "CKernel", "Kernel", "Reactor"]),
+      ["Wire", "Model", "HTTP", "Sniff", "Balance", "Routing", "Telemetry", "CKernel", "Kernel", "Reactor", "TLS"]),
     floor("Prober", ["Model", "HTTP", "Health", "Routing", "Kernel", "Reactor"]),
     floor("NameServer", ["Wire", "Model", "DNS", "Telemetry", "GeoIP", "Kernel", "Reactor"]),
 

@@ -38,6 +38,11 @@ package struct Transfer: BitwiseCopyable, Sendable {
 
   @inlinable package init(_ value: Int) { self.value = value }
 
+  /// As if the socket had had nothing, or no room.
+  package static let wouldBlock = Transfer(-11)
+  /// As if the peer had cut the connection.
+  package static let reset = Transfer(-104)
+
   /// From a call that returned -1 with `errno`, or a count.
   @inlinable package init(returned value: Int, error: Int32) { self.value = value < 0 ? -Int(error) : value }
 

@@ -5,7 +5,7 @@ package struct Listener: Hashable, Sendable {
   package var name: String
   package var transport: Transport
   package var binds: [Bind]
-  /// Tried in order; the first match wins. `tcp` and `udp` listeners match by source only.
+  /// Tried in order; the first match wins. `udp` listeners match by source only, `tcp` ones by source and TLS.
   package var routes: [Route]
   /// Sources that must open with a PROXY protocol header (v1 or v2); others must not.
   package var acceptProxyFrom: [IPPrefix] = []
@@ -14,6 +14,8 @@ package struct Listener: Hashable, Sendable {
   package var timeouts = ListenerTimeouts()
   package var http = HTTPOptions()
   package var udp = UDPOptions()
+  /// nil: cleartext.
+  package var tls: ListenerTLS?
 
   package init(name: String, transport: Transport, binds: [Bind], routes: [Route]) {
     self.name = name

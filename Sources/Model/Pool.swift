@@ -21,6 +21,8 @@ package struct Pool: Hashable, Sendable {
   package var sendProxy: ProxyVersion?
   /// Kept-alive idle connections per backend and worker.
   package var idleConnections = 64
+  /// nil: cleartext.
+  package var tls: PoolTLS?
 
   package init(name: String, backends: [Backend]) {
     self.name = name

@@ -59,6 +59,11 @@ package struct Match: Hashable, Sendable {
   package var cookies: [Field] = []
   /// Any of them; empty: every source.
   package var sources: [IPPrefix] = []
+  /// Names that a TLS client asks for (SNI); any of them.
+  package var serverNames: [Host] = []
+  /// Protocols that a TLS client offers, or what was agreed on (ALPN); any of them.
+  package var protocols: [String] = []
+  package var clientCertificate: ClientCertificate?
 
   package init() {}
 }

@@ -11,6 +11,7 @@ package struct Topology: Hashable, Sendable {
   package var drainTimeout = Duration.seconds(30)
   /// Keys the persistence cookies and the hash policies; nil: one is drawn at start, and neither survives a restart.
   package var secret: String?
+  package var tickets = TicketOptions()
   package var names: NameService?
 
   package init() {}

@@ -46,6 +46,8 @@ struct Stream: BitwiseCopyable {
     static let unspliceable = Flags(rawValue: 2048)
     /// Much has come from it at once, so that the next piece goes through a pipe.
     static let bulk = Flags(rawValue: 4096)
+    /// Closed without an orderly end: the peer must see that something is missing.
+    static let cut = Flags(rawValue: 8192)
   }
 
   static let none = UInt32.max
@@ -65,6 +67,8 @@ struct Stream: BitwiseCopyable {
   var output = Chain()
   /// The pipe whose bytes go to this stream, before those of `output`.
   var pipe = Stream.none
+  /// Its TLS side; `none`: it speaks in clear.
+  var channel = Stream.none
   var piped: UInt32 = 0
   var next = Stream.none
   var previous = Stream.none

@@ -5,6 +5,7 @@ import Model
 import Reactor
 import Routing
 import Sniff
+import TLS
 import Wire
 
 /// What a worker is told. Everything is a set or a state, so that a repeated message does no harm.
@@ -58,6 +59,9 @@ struct Worker: ~Copyable {
   var exchanges: Slab<Exchange>
   var buffers: BufferPool
   var pipes = PipePool(limit: Worker.pipeLimit, capacity: Worker.spliceSize)
+  var channels: Channels
+  /// Clear bytes on their way from a chain to a channel.
+  var clear = ByteRegion(capacity: 16 * 1024)
   /// What was just received; a message is parsed where it lies.
   var incoming = ByteRegion(capacity: Worker.regionSize)
   /// The message being written.
@@ -120,6 +124,7 @@ struct Worker: ~Copyable {
     streams = Slab(limit: shared.limits.connections, blank: Stream())
     exchanges = Slab(limit: shared.limits.connections, blank: Exchange())
     buffers = BufferPool(bytes: shared.limits.bufferedBytes)
+    channels = Channels(limit: shared.limits.connections)
     random = Random(seed: Clock.entropy())
     self.log = log
     self.datagrams = datagrams

@@ -153,7 +153,7 @@ extension Worker {
     }
     if refusal(of: streams[index].source.address, listener) != nil {
       counters.add(listener.row, .refused)
-      Socket.resetOnClose(streams[index].fd)
+      resetOnClose(index)
       return close(index)
     }
     greet(index, listener)

@@ -101,7 +101,7 @@ extension Worker {
       guard index != Stream.none else { return nil }
       // What cannot be sent twice is not sent on a connection that the backend has closed meanwhile.
       let mayRepeat = exchanges[exchange].flags.contains(.idempotent) && exchanges[exchange].attempts > 0
-      if !mayRepeat, !Socket.isQuiet(streams[index].fd) {
+      if !mayRepeat, !Socket.isQuiet(streams[index].fd), !isStillIdle(index) {
         close(index)
         continue
       }

@@ -106,7 +106,7 @@ extension Worker {
       noteCut(exchange, why)
       exchanges[exchange].ending = why
       let client = exchanges[exchange].client
-      Socket.resetOnClose(streams[client].fd)
+      resetOnClose(client)
       retireExchange(exchange)
       return close(client)
     }
@@ -132,7 +132,7 @@ extension Worker {
   mutating func failExchange(_ exchange: UInt32, status: UInt16, _ why: Ending) {
     exchanges[exchange].ending = why
     guard exchanges[exchange].kind == .http, !exchanges[exchange].flags.contains(.responding) else {
-      Socket.resetOnClose(streams[exchanges[exchange].client].fd)
+      resetOnClose(exchanges[exchange].client)
       return endExchange(exchange, why)
     }
     exchanges[exchange].status = status
@@ -198,7 +198,7 @@ extension Worker {
 
   private mutating func failOrCut(_ exchange: UInt32, _ why: Ending) {
     guard exchanges[exchange].flags.contains(.responding) else { return failExchange(exchange, status: 504, why) }
-    Socket.resetOnClose(streams[exchanges[exchange].client].fd)
+    resetOnClose(exchanges[exchange].client)
     abort(exchange, why)
   }
 

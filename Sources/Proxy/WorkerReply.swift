@@ -161,13 +161,9 @@ extension Worker {
       guard budget > 0 else { return continueNextTurn(client) }
       budget -= 1
       incoming.clear()
-      let result = incoming.receive(from: streams[client].fd)
-      if result.wouldBlock {
-        streams[client].flags.remove(.readable)
-        return
-      }
+      let result = receive(client)
+      if result.wouldBlock { return }
       guard result.value > 0 else { return abort(exchange, .clientClosed) }
-      if incoming.room > 0, !streams[client].flags.contains(.ending) { streams[client].flags.remove(.readable) }
       counters.add(streams[client].row, .bytesIn, result.bytes)
       exchanges[exchange].bytesIn += Int64(result.bytes)
       let (taken, done): (Int, Bool)

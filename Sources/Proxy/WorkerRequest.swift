@@ -38,17 +38,12 @@ extension Worker {
     let held = Int(streams[index].input.count)
     if held > 0 { buffers.copy(streams[index].input, to: &incoming) }
     guard streams[index].flags.contains(.readable) else { return held > 0 && streams[index].scanned == 0 }
-    let result = incoming.receive(from: streams[index].fd)
+    let result = receive(index)
     if result.value > 0 {
-      // A short read has emptied the socket, unless an end stands behind it.
-      if incoming.room > 0, !streams[index].flags.contains(.ending) { streams[index].flags.remove(.readable) }
       counters.add(streams[index].row, .bytesIn, result.value)
       return true
     }
-    if result.wouldBlock {
-      streams[index].flags.remove(.readable)
-      return held > 0 && streams[index].scanned == 0
-    }
+    if result.wouldBlock { return held > 0 && streams[index].scanned == 0 }
     if result.isEnd, held > 0, streams[index].scanned == 0 {
       // A client may end its side after a whole request: serve it first.
       streams[index].flags.insert(.ended)

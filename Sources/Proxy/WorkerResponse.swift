@@ -73,11 +73,8 @@ extension Worker {
       exchanges[exchange].phase == .sent && streams[backend].flags.contains(.bulk)
       && streams[exchanges[exchange].client].flags.isDisjoint(with: .unspliceable)
     let wanted = isLarge ? min(Worker.firstRead, incoming.room) : incoming.room
-    let result = incoming.receive(from: streams[backend].fd, atMost: wanted)
-    if result.wouldBlock {
-      streams[backend].flags.remove(.readable)
-      return false
-    }
+    let result = receive(backend, atMost: wanted)
+    if result.wouldBlock { return false }
     if result.isEnd, held < incoming.capacity {
       streams[backend].flags.insert(.ended)
       endOfBackend(exchange, held)
@@ -88,7 +85,6 @@ extension Worker {
       return false
     }
     if exchanges[exchange].firstByte == 0 { exchanges[exchange].firstByte = now.nanoseconds }
-    if result.bytes < wanted, !streams[backend].flags.contains(.ending) { streams[backend].flags.remove(.readable) }
     counters.add(exchanges[exchange].slot, .bytesIn, result.bytes)
     if held > 0 { buffers.release(&streams[backend].input) }
     return true

@@ -12,8 +12,7 @@ extension Worker {
   mutating func sendRequest(_ exchange: UInt32) {
     let backend = exchanges[exchange].backend
     while exchanges[exchange].sent < exchanges[exchange].request.count {
-      let result = buffers.send(
-        exchanges[exchange].request, from: Int(exchanges[exchange].sent), to: streams[backend].fd)
+      let result = deliver(exchanges[exchange].request, from: Int(exchanges[exchange].sent), to: backend)
       if result.wouldBlock {
         streams[backend].flags.remove(.writable)
         return
@@ -66,13 +65,9 @@ extension Worker {
         buffers.release(&streams[client].input)
       } else {
         guard streams[client].flags.contains(.readable) else { return waitForUpload(exchange) }
-        let result = incoming.receive(from: streams[client].fd)
-        if result.wouldBlock {
-          streams[client].flags.remove(.readable)
-          return waitForUpload(exchange)
-        }
+        let result = receive(client)
+        if result.wouldBlock { return waitForUpload(exchange) }
         if result.value <= 0 { return abort(exchange, .clientClosed) }
-        if incoming.room > 0, !streams[client].flags.contains(.ending) { streams[client].flags.remove(.readable) }
         counters.add(listener, .bytesIn, result.bytes)
       }
       guard let (taken, done) = takeBody(exchange, from: 0) else { return }
@@ -131,8 +126,7 @@ extension Worker {
   private mutating func sendHeld(_ exchange: UInt32) {
     let backend = exchanges[exchange].backend
     while exchanges[exchange].sent < exchanges[exchange].request.count {
-      let result = buffers.send(
-        exchanges[exchange].request, from: Int(exchanges[exchange].sent), to: streams[backend].fd)
+      let result = deliver(exchanges[exchange].request, from: Int(exchanges[exchange].sent), to: backend)
       if result.wouldBlock {
         streams[backend].flags.remove(.writable)
         return

@@ -5,58 +5,6 @@ import Synchronization
 
 /// Bytes out of and into a stream, and its end.
 extension Worker {
-  /// What became of bytes that were to go to a stream.
-  enum Delivery { case sent, held, failed }
-
-  /// Sends a range of `outgoing`; what the socket refuses is held, and then the source must pause.
-  mutating func deliverOutgoing(_ range: Range<Int>, to index: UInt32) -> Delivery {
-    countSent(index, range.count)
-    var start = range.lowerBound
-    if streams[index].isDrained {
-      let result = outgoing.send(range, to: streams[index].fd)
-      if result.failed { return .failed }
-      start += result.bytes
-      if start == range.upperBound { return .sent }
-    }
-    streams[index].flags.remove(.writable)
-    return buffers.append(outgoing, start..<range.upperBound, to: &streams[index].output) ? .held : .failed
-  }
-
-  /// The same for a range of `incoming`.
-  mutating func deliverIncoming(_ range: Range<Int>, to index: UInt32) -> Delivery {
-    countSent(index, range.count)
-    var start = range.lowerBound
-    if streams[index].isDrained {
-      let result = incoming.send(range, to: streams[index].fd)
-      if result.failed { return .failed }
-      start += result.bytes
-      if start == range.upperBound { return .sent }
-    }
-    streams[index].flags.remove(.writable)
-    return buffers.append(incoming, start..<range.upperBound, to: &streams[index].output) ? .held : .failed
-  }
-
-  /// All of `outgoing`, and behind it a range of `incoming`.
-  mutating func deliverBoth(_ range: Range<Int>, to index: UInt32) -> Delivery {
-    guard streams[index].isDrained else {
-      let head = deliverOutgoing(0..<outgoing.count, to: index)
-      return head == .failed ? .failed : deliverIncoming(range, to: index)
-    }
-    countSent(index, outgoing.count + range.count)
-    let result = outgoing.send(before: incoming, range, to: streams[index].fd)
-    if result.failed { return .failed }
-    guard result.bytes < outgoing.count + range.count else { return .sent }
-    streams[index].flags.remove(.writable)
-    let head = min(result.bytes, outgoing.count)
-    let body = range.lowerBound + result.bytes - head
-    return buffers.append(outgoing, head..<outgoing.count, to: &streams[index].output)
-      && buffers.append(incoming, body..<range.upperBound, to: &streams[index].output) ? .held : .failed
-  }
-
-  @inline(__always) func countSent(_ index: UInt32, _ bytes: Int) {
-    if streams[index].role == .client { counters.add(streams[index].row, .bytesOut, bytes) }
-  }
-
   /// Sends what was held; false when the stream is gone. Resumes whoever waited for the room.
   mutating func flush(_ index: UInt32) -> Bool {
     if streams[index].piped > 0 {
@@ -111,11 +59,11 @@ extension Worker {
       if stream.phase == .idle { unlinkIdle(index) }
       counters.add(BackendSlot(stream.row), .connections, -1)
     }
+    closeSocket(index)
     buffers.release(&streams[index].input)
     buffers.release(&streams[index].output)
     releasePipe(index)
     wheel.remove(stream.timer)
-    Socket.close(stream.fd)
     streams.remove(index)
   }
 
@@ -130,10 +78,7 @@ extension Worker {
     }
     streams[index].flags.remove(.lingerWhenFlushed)
     if streams[index].flags.contains(.ended) { return close(index) }
-    if !streams[index].flags.contains(.shut) {
-      streams[index].flags.insert(.shut)
-      Socket.shutdownWrite(streams[index].fd)
-    }
+    endOutput(index)
     buffers.release(&streams[index].input)
     streams[index].phase = .lingering
     setDeadline(index, milliseconds + Worker.lingerTime)
@@ -150,15 +95,12 @@ extension Worker {
       guard budget > 0 else { return continueNextTurn(index) }
       budget -= 1
       incoming.clear()
-      let result = incoming.receive(from: streams[index].fd)
-      if result.wouldBlock {
-        streams[index].flags.remove(.readable)
-      } else if result.value <= 0 {
+      let result = receive(index)
+      if result.wouldBlock { return }
+      if result.value <= 0 {
         streams[index].flags.insert(.ended)
         if streams[index].isDrained || result.failed { close(index) }
         return
-      } else if incoming.room > 0, !streams[index].flags.contains(.ending) {
-        streams[index].flags.remove(.readable)
       }
     }
   }
@@ -213,6 +155,14 @@ extension Worker {
 
   /// An idle backend connection that becomes readable has been closed, or says what nobody asked: both end it.
   mutating func readIdle(_ index: UInt32) {
-    if streams[index].flags.contains(.readable) { close(index) }
+    guard streams[index].flags.contains(.readable), !isStillIdle(index) else { return }
+    close(index)
+  }
+
+  /// Whether a kept-alive connection that has something to say says it to TLS alone: a new session ticket, say.
+  mutating func isStillIdle(_ index: UInt32) -> Bool {
+    guard streams[index].channel != Stream.none else { return false }
+    incoming.clear()
+    return receive(index).wouldBlock
   }
 }

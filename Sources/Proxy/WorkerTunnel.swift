@@ -10,7 +10,7 @@ extension Worker {
   mutating func openTunnel(_ index: UInt32, _ listener: CompiledListener) {
     guard let route = matchBySource(listener, streams[index].source.address) else {
       log.failure(listener.model.name, streams[index].source, .noRoute)
-      Socket.resetOnClose(streams[index].fd)
+      resetOnClose(index)
       return close(index)
     }
     guard let exchange = startExchange(client: index, listener: listener, route: route, kind: .tunnel) else {
@@ -83,10 +83,7 @@ extension Worker {
       guard streams[target].isDrained else { return true }
       if streams[source].flags.contains(.ended) {
         // The other side may still have something to say: pass the half-close on.
-        if !streams[target].flags.contains(.shut) {
-          streams[target].flags.insert(.shut)
-          Socket.shutdownWrite(streams[target].fd)
-        }
+        endOutput(target)
         exchanges[exchange].flags.insert(done)
         touchTunnel(exchange)
         return true
@@ -122,18 +119,13 @@ extension Worker {
         buffers.copy(streams[source].input, to: &incoming)
         buffers.release(&streams[source].input)
       } else {
-        let result = incoming.receive(from: streams[source].fd)
-        if result.wouldBlock {
-          streams[source].flags.remove(.readable)
-          return true
-        }
+        let result = receive(source)
+        if result.wouldBlock { return true }
         if result.failed { return false }
         if result.isEnd {
           streams[source].flags.insert(.ended)
           continue
         }
-        // A short read has emptied the socket, unless an end stands behind it.
-        if incoming.room > 0, !streams[source].flags.contains(.ending) { streams[source].flags.remove(.readable) }
         if incoming.room == 0 { streams[source].flags.insert(.bulk) }
       }
       let count = incoming.count
@@ -150,8 +142,8 @@ extension Worker {
   /// `reset`: one side has failed, and the other must see that the stream is cut, not finished.
   mutating func endTunnel(_ exchange: UInt32, reset: Bool) {
     if reset {
-      if exchanges[exchange].client != Stream.none { Socket.resetOnClose(streams[exchanges[exchange].client].fd) }
-      if exchanges[exchange].backend != Stream.none { Socket.resetOnClose(streams[exchanges[exchange].backend].fd) }
+      if exchanges[exchange].client != Stream.none { resetOnClose(exchanges[exchange].client) }
+      if exchanges[exchange].backend != Stream.none { resetOnClose(exchanges[exchange].backend) }
     }
     endExchange(exchange, reset && exchanges[exchange].ending == .none ? .backendReset : exchanges[exchange].ending)
   }

@@ -177,6 +177,22 @@ package struct Chain: BitwiseCopyable, Sendable {
     return unsafe body(pieces, used)
   }
 
+  /// Copies what the region has room for, from the chain's byte `offset` on. The chain is unchanged.
+  package func copy(_ chain: Chain, from offset: Int, to region: inout ByteRegion) {
+    var chunk = chain.head
+    var start = Int(chain.start) + offset
+    while chunk != BufferPool.none, region.room > 0 {
+      let count = unsafe Int(meta[Int(chunk)].count)
+      if start < count {
+        let piece = min(count - start, region.room)
+        unsafe region.append(raw: UnsafeRawBufferPointer(start: memory(chunk) + start, count: piece))
+        start = count
+      }
+      start -= count
+      chunk = unsafe meta[Int(chunk)].next
+    }
+  }
+
   /// Copies the chain's bytes to the end of a region; what does not fit is left out. The chain is unchanged.
   package func copy(_ chain: Chain, to region: inout ByteRegion) {
     var chunk = chain.head

@@ -134,3 +134,13 @@ package import Kernel
     }
   }
 }
+
+extension ByteRegion {
+  /// Lends the free part to who writes into it and says how much.
+  @unsafe package mutating func fill(atMost limit: Int = .max, _ body: (UnsafeMutableRawBufferPointer) -> Int) {
+    let space = unsafe UnsafeMutableRawBufferPointer(start: memory + count, count: min(limit, capacity - count))
+    let written = unsafe body(space)
+    precondition(written >= 0 && written <= space.count)
+    count += written
+  }
+}

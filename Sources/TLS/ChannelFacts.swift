@@ -1,0 +1,64 @@
+internal import COpenSSL
+internal import Reactor
+
+/// What was agreed on for the bytes of a channel (ALPN).
+package enum NegotiatedProtocol: UInt8, BitwiseCopyable, Sendable { case none, http1, http2, other }
+
+/// Who a client is, by its certificate.
+package struct ClientIdentity: Hashable, Sendable {
+  /// RFC 4514, in ASCII.
+  package let subject: String
+  /// SHA-256 of the certificate, lower-case hexadecimal.
+  package let fingerprint: String
+}
+
+extension Channels {
+  package func negotiatedProtocol(_ index: UInt32) -> NegotiatedProtocol {
+    var name: UnsafePointer<UInt8>?
+    var count: UInt32 = 0
+    // SAFETY: the name is the session's; it is only compared here.
+    unsafe SSL_get0_alpn_selected(channels[index].session, &name, &count)
+    guard count > 0 else { return .none }
+    let text = unsafe UnsafeBufferPointer(start: name, count: Int(count))
+    if unsafe text.elementsEqual("h2".utf8) { return .http2 }
+    return unsafe text.elementsEqual("http/1.1".utf8) ? .http1 : .other
+  }
+
+  /// The negotiated protocol's name; empty: none.
+  package func protocolName(_ index: UInt32) -> String {
+    var name: UnsafePointer<UInt8>?
+    var count: UInt32 = 0
+    // SAFETY: the name is the session's; it is copied here.
+    unsafe SSL_get0_alpn_selected(channels[index].session, &name, &count)
+    return unsafe String(decoding: UnsafeBufferPointer(start: name, count: Int(count)), as: UTF8.self)
+  }
+
+  package func isResumed(_ index: UInt32) -> Bool { unsafe SSL_session_reused(channels[index].session) == 1 }
+
+  /// The name that the client asked for, lower case; empty: none.
+  package func serverName(_ index: UInt32) -> String {
+    // SAFETY: a string of the session's, copied here.
+    guard let name = unsafe SSL_get_servername(channels[index].session, TLSEXT_NAMETYPE_host_name) else { return "" }
+    return unsafe String(cString: name).lowercased()
+  }
+
+  /// "TLSv1.3".
+  package func version(_ index: UInt32) -> String {
+    // SAFETY: a constant string.
+    unsafe String(cString: SSL_get_version(channels[index].session))
+  }
+
+  package func cipher(_ index: UInt32) -> String {
+    // SAFETY: a constant string.
+    guard let name = unsafe SSL_CIPHER_get_name(SSL_get_current_cipher(channels[index].session)) else { return "" }
+    return unsafe String(cString: name)
+  }
+
+  /// nil: the client gave no certificate.
+  package func identity(_ index: UInt32) -> ClientIdentity? {
+    // SAFETY: borrowed from the session.
+    guard let certificate = unsafe SSL_get0_peer_certificate(channels[index].session) else { return nil }
+    return unsafe ClientIdentity(
+      subject: nameText(X509_get_subject_name(certificate)), fingerprint: fingerprint(certificate))
+  }
+}
