@@ -13,8 +13,8 @@ let checked: [SwiftSetting] = [
   .treatWarning("StrictMemorySafety", as: .error),
 ]
 
-func floor(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
-  .target(name: name, dependencies: dependencies, swiftSettings: checked)
+func floor(_ name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource] = []) -> Target {
+  .target(name: name, dependencies: dependencies, resources: resources, swiftSettings: checked)
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -84,7 +84,8 @@ let package = Package(
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
-      ]),
+      ],
+      resources: ["index.html", "style.css", "script.js"].map { .embedInCode("Dashboard/\($0)") }),
 
     // Floor 5: the composition root and the command line.
     floor("Node", ["Model", "Health", "Planner", "Telemetry"]),

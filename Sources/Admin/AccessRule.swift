@@ -2,19 +2,31 @@
 package enum AccessRule: Hashable, Sendable {
   /// The Unix socket: the file's permissions decide.
   case fileSystem
-  /// A TCP port: only with this token, and never for a page in a browser.
-  case token(String)
+  /// A TCP port: orders need `operator`; `reader`, where there is one, may look only.
+  case token(operator: String, reader: String?)
 
   /// - Parameters:
   ///   - authorization: the request's Authorization field.
   ///   - origin: the request's Origin field, which only browsers send.
-  /// - Throws: 403 for a request from a web page, 401 without the token.
-  package func check(authorization: String?, origin: String?) throws(AdminError) {
-    guard case .token(let token) = self else { return }
-    if origin != nil {
-      throw AdminError(.forbidden, "requests of web pages are refused", hint: "call the API without an Origin field")
+  ///   - authority: the request's own host and port: the dashboard's page is of the same origin.
+  ///   - isOrder: whether it may change something.
+  /// - Throws: 403 for a request from a foreign web page or an order of the reader, 401 without a token.
+  package func check(
+    authorization: String?, origin: String?, authority: String?, isOrder: Bool
+  ) throws(AdminError) {
+    guard case .token(let `operator`, let reader) = self else { return }
+    if let origin, authority.map({ origin == "http://\($0)" }) != true {
+      throw AdminError(
+        .forbidden, "requests of foreign web pages are refused", hint: "call the API without an Origin field")
     }
-    guard let given = authorization.flatMap(AccessRule.bearer), AccessRule.equal(given, token) else {
+    let given = authorization.flatMap(AccessRule.bearer)
+    // Both are compared whatever the first one said, so that time tells nothing.
+    let isOperator = given.map { AccessRule.equal($0, `operator`) } ?? false
+    let isReader = given.flatMap { given in reader.map { AccessRule.equal(given, $0) } } ?? false
+    if isReader, isOrder, !isOperator {
+      throw AdminError(.forbidden, "this token is for looking only", hint: "use the value of admin.token")
+    }
+    guard isOperator || isReader else {
       throw AdminError(
         .unauthorized, authorization == nil ? "a token is needed" : "the token is not valid",
         hint: "send `Authorization: Bearer TOKEN` with the value of admin.token")

@@ -33,7 +33,9 @@ struct CheckAccess: RouterMiddleware {
   func handle(
     _ request: Request, context: BasicRequestContext, next: (Request, BasicRequestContext) async throws -> Response
   ) async throws -> Response {
-    try rule.check(authorization: request.headers[.authorization], origin: request.headers[.origin])
+    try rule.check(
+      authorization: request.headers[.authorization], origin: request.headers[.origin],
+      authority: request.head.authority, isOrder: ![.get, .head].contains(request.method))
     return try await next(request, context)
   }
 }

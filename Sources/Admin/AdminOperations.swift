@@ -2,6 +2,10 @@
 package protocol AdminOperations: NameOperations, BGPOperations {
   func status() async -> StatusReport
   func phase() async -> StatusReport.Phase
+  /// The last hour, oldest first.
+  func history() async -> HistoryReport
+  /// Tables of what else the node does, for people.
+  func panels() async -> PanelsReport
   /// Events with an id above `after`, oldest first.
   func events(after: UInt64) async -> EventsReport
   func set(_ state: StateOrder, pool: String, backend: String) async throws(AdminError) -> BackendReport
@@ -25,6 +29,7 @@ package struct AdminError: Error, Hashable, Sendable {
     case tooLarge = 413
     case unprocessable = 422
     case failed = 500
+    case busy = 503
     case timedOut = 504
   }
 

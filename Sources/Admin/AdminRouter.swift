@@ -12,11 +12,17 @@ package enum AdminRouter {
   package static func build(_ operations: some AdminOperations, rule: AccessRule) -> Router<BasicRequestContext> {
     let router = Router()
     router.add(middleware: AnswerErrors())
+    // Before the rule: the page holds no secret, and asks for the token itself.
+    for file in DashboardFile.all { on(router, file.path, [.get: { _, _ in file.response }]) }
     router.add(middleware: CheckAccess(rule: rule))
 
     on(router, "v1/health", [.get: { _, _ in try json(HealthReport(status: "ok", phase: await operations.phase())) }])
     on(router, "metrics", [.get: { try await metrics($0, $1, operations) }])
     on(router, "v1/status", [.get: { _, _ in try json(await operations.status()) }])
+    on(router, "v1/history", [.get: { _, _ in try json(await operations.history()) }])
+    on(router, "v1/panels", [.get: { _, _ in try json(await operations.panels()) }])
+    let live = LiveStream(operations)
+    on(router, "v1/stream", [.get: { _, _ in try live.response() }])
     on(
       router, "v1/events",
       [
@@ -140,12 +146,17 @@ package enum AdminRouter {
   }
 
   static func json(_ report: some Encodable, status: HTTPResponse.Status = .ok) throws -> Response {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    var bytes = Array(try encoder.encode(report))
+    var bytes = try encoded(report)
     bytes.append(UInt8(ascii: "\n"))
     return Response(
       status: status, headers: [.contentType: "application/json", .cacheControl: "no-store"],
       body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
+  }
+
+  /// JSON on one line.
+  static func encoded(_ report: some Encodable) throws -> [UInt8] {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    return Array(try encoder.encode(report))
   }
 }

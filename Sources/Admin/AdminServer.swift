@@ -16,8 +16,11 @@ package struct AdminServer: Sendable {
     package var host: String
     package var port: Int
     package var token: String
+    /// For looking only.
+    package var readToken: String?
 
-    package init(host: String, port: Int, token: String) {
+    package init(host: String, port: Int, token: String, readToken: String? = nil) {
+      self.readToken = readToken
       self.host = host
       self.port = port
       self.token = token
@@ -72,7 +75,8 @@ package struct AdminServer: Sendable {
         place = "\(port.host):\(port.port)"
         services.append(
           try await serve(
-            .hostname(port.host, port: port.port), AdminRouter.build(operations, rule: .token(port.token)), logger))
+            .hostname(port.host, port: port.port),
+            AdminRouter.build(operations, rule: .token(operator: port.token, reader: port.readToken)), logger))
       }
       if let scrape {
         place = "\(scrape.host):\(scrape.port)"

@@ -39,6 +39,8 @@ package struct ListenerReport: Codable, Hashable, Sendable {
   package var name: String
   package var `protocol`: String
   package var binds: [String]
+  /// Where its routes lead, in the configuration's order.
+  package var pools: [String] = []
   package var connections: UInt64 = 0
   package var accepted: UInt64 = 0
   package var refused: UInt64 = 0
@@ -55,7 +57,7 @@ package struct ListenerReport: Codable, Hashable, Sendable {
   package var requestTimes = LatencyReport()
 
   package enum CodingKeys: String, CodingKey {
-    case name, `protocol`, binds, connections, accepted, refused, requests, inFlight, malformed, rateLimited, timeouts
+    case name, `protocol`, binds, pools, connections, accepted, refused, requests, inFlight, malformed, rateLimited, timeouts
     case dropped, responses, requestTimes
     case bytesIn = "bytes_in"
     case bytesOut = "bytes_out"
@@ -144,31 +146,6 @@ package struct ResponsesReport: Codable, Hashable, Sendable {
     case redirection = "3xx"
     case clientError = "4xx"
     case serverError = "5xx"
-  }
-
-  package init() {}
-}
-
-/// Durations since the node started.
-package struct LatencyReport: Codable, Hashable, Sendable {
-  package var count: UInt64 = 0
-  /// In seconds, of all of them.
-  package var sum: Double = 0
-  /// In seconds; absent when nothing was counted.
-  package var p50: Double?
-  package var p90: Double?
-  package var p99: Double?
-  package var p999: Double?
-  /// How many took less than 64 µs, 128 µs, and so on by doubling up to 67 s: a difference of two reports is a histogram
-  /// of the time between them.
-  package var below: [UInt64] = []
-
-  /// The bounds of `below`, in microseconds.
-  package static let bounds: [UInt64] = (6...26).map { 1 << $0 }
-
-  package enum CodingKeys: String, CodingKey {
-    case count, p50, p90, p99, p999, below
-    case sum = "sum_s"
   }
 
   package init() {}

@@ -45,6 +45,10 @@ extension Reader {
     }
     fields.read("socket", path, into: &result.socket)
     result.token = secret(fields, "token")
+    result.readToken = secret(fields, "read-token")
+    if let token = result.token, token == result.readToken {
+      error(fields.keyPlace("read-token"), "`read-token`: must not be the `token` itself")
+    }
     fields.read("bind", .loopback, into: &result.bind)
     fields.read("metrics", .scraped, into: &result.metrics)
     if fields.has("bind"), !fields.has("token") {

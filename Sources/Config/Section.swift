@@ -13,7 +13,7 @@ struct Section: Sendable {
     "the file", "workers", "drain-timeout", "secret", "access-log", "admin", "listeners", "pools", "dns",
     "bgp")
   static let secret = Section("secret", "file")
-  static let admin = Section("admin", "socket", "bind", "token", "metrics")
+  static let admin = Section("admin", "socket", "bind", "token", "read-token", "metrics")
 
   static let listener = Section(
     "listener", "bind", "protocol", "accept-proxy-from", "access", "limits", "timeouts", "http", "udp", "pool", "routes"

@@ -22,6 +22,8 @@ package struct AdminEndpoints: Hashable, Sendable {
   /// A loopback TCP address, only with a token.
   package var bind: Endpoint?
   package var token: String?
+  /// For looking only, on `bind`.
+  package var readToken: String?
   /// Serves metrics, and nothing else, to whoever asks.
   package var metrics: Endpoint?
 

@@ -8,9 +8,21 @@ internal import Planner
 struct Operations: AdminOperations {
   let node: Node
   let config: ConfigFile
+  let recorder = HistoryRecorder()
 
   func status() async -> StatusReport { StatusReport(await node.snapshot()) }
   func phase() async -> StatusReport.Phase { .init(await node.phase) }
+
+  func history() async -> HistoryReport { await recorder.report() }
+  func panels() async -> PanelsReport { PanelsReport(panels: []) }
+
+  /// Keeps the history, until its task is cancelled.
+  func remember() async {
+    while !Task.isCancelled {
+      await recorder.record(await status(), at: node.ports.wallClock())
+      do { try await Task.sleep(for: History.interval) } catch { return }
+    }
+  }
 
   func events(after: UInt64) async -> EventsReport {
     let (events, next) = await node.events(after: after)

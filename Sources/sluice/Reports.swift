@@ -38,6 +38,7 @@ extension StatusReport.Phase {
 extension ListenerReport {
   init(_ listener: Listener, _ counts: ListenerStatistics) {
     self.init(name: listener.name, protocol: listener.transport.rawValue, binds: listener.binds.map { "\($0.address)" })
+    pools = listener.pools
     connections = counts.connections
     accepted = counts.accepted
     refused = counts.refused
@@ -51,6 +52,20 @@ extension ListenerReport {
     dropped = counts.dropped
     requestTimes = LatencyReport(counts.requestTimes)
     responses = ResponsesReport(counts.responses)
+  }
+}
+
+extension Listener {
+  /// The pools that its routes lead to, each once.
+  fileprivate var pools: [String] {
+    var seen: Set<String> = []
+    return routes.flatMap { route -> [String] in
+      switch route.action {
+      case .pool(let pool): [pool]
+      case .split(let shares): shares.map(\.pool)
+      case .redirect, .respond: []
+      }
+    }.filter { seen.insert($0).inserted }
   }
 }
 

@@ -35,6 +35,7 @@ struct Service {
     }
 
     let inbox = Task { await node.run() }
+    let remembering = Task { await operations.remember() }
     let (ends, end) = AsyncStream<String>.makeStream()
     let listening = Task { await Service.heed(signals, operations) { end.yield($0) } }
     await node.begin(topology)
@@ -59,6 +60,7 @@ struct Service {
     node.ports.stopDataPlane()
     await admin.stop()
     listening.cancel()
+    remembering.cancel()
     inbox.cancel()
     Terminal.printError("sluice: stopped")
   }
@@ -116,6 +118,6 @@ struct Service {
 extension AdminServer.Port {
   init?(_ admin: AdminEndpoints) {
     guard let bind = admin.bind, let token = admin.token else { return nil }
-    self.init(host: "\(bind.address)", port: Int(bind.port), token: token)
+    self.init(host: "\(bind.address)", port: Int(bind.port), token: token, readToken: admin.readToken)
   }
 }

@@ -86,30 +86,3 @@ enum TopText {
     return "\(number(seconds))s"
   }
 }
-
-extension LatencyReport {
-  /// What came after an earlier report of the same node; only `count`, `sum` and `below` are of the difference.
-  func since(_ last: LatencyReport?) -> LatencyReport {
-    guard let last, last.count <= count, last.below.count == below.count else { return self }
-    var result = LatencyReport()
-    result.count = count - last.count
-    result.sum = sum - last.sum
-    result.below = zip(below, last.below).map { $0 >= $1 ? $0 - $1 : 0 }
-    return result
-  }
-
-  /// From `below`, linear within a doubling, in seconds; nil when empty.
-  func quantile(_ share: Double) -> Double? {
-    guard count > 0, !below.isEmpty else { return nil }
-    let rank = share * Double(count)
-    var (seen, low) = (0.0, 0.0)
-    for (bound, total) in zip(LatencyReport.bounds, below) {
-      let high = Double(bound) / 1e6
-      if Double(total) >= rank, Double(total) > seen {
-        return low + (high - low) * max(0, rank - seen) / (Double(total) - seen)
-      }
-      (seen, low) = (Double(total), high)
-    }
-    return low
-  }
-}

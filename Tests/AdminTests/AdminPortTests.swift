@@ -10,7 +10,8 @@ import Testing
     ("Authorization: Bearer sesame\r\n", "200"),
     ("", "401"),
     ("Authorization: Bearer wrong\r\n", "401"),
-    ("Authorization: Bearer sesame\r\nOrigin: http://x\r\n", "403"),
+    ("Authorization: Bearer sesame\r\nOrigin: http://x\r\n", "200"),
+    ("Authorization: Bearer sesame\r\nOrigin: http://y\r\n", "403"),
   ])
   func thePortAsksForTheToken(fields: String, status: String) async throws {
     try await withPort { port in

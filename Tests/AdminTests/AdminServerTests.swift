@@ -34,7 +34,6 @@ import Testing
 
   @Test(arguments: [
     ("GET", "/v1/nothing", "", 404),
-    ("GET", "/", "", 404),
     ("POST", "/v1/status", "", 405),
     ("GET", "/v1/reload", "", 405),
     ("POST", "/v1/backends/web/none/drain", "", 404),

@@ -40,6 +40,9 @@ actor FakeNode: AdminOperations {
       pools: [PoolReport(name: "web", policy: "p2c", backends: [backend])])
   }
 
+  func history() -> HistoryReport { HistoryReport(samples: []) }
+  func panels() -> PanelsReport { PanelsReport(panels: []) }
+
   func events(after: UInt64) -> EventsReport {
     let all = (1...3).map { EventsReport.Event(id: UInt64($0), time: "t", kind: "up", subject: "web/b", message: "m") }
     return EventsReport(events: all.filter { $0.id > after }, next: 3)

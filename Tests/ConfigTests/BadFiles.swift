@@ -209,7 +209,7 @@ let badFiles: [Case] = [
   Case(
     .root("admin: on"),
     [
-      "1:8 `admin`: expected a mapping with `socket`, `bind`, `token`, `metrics`, found `on`"
+      "1:8 `admin`: expected a mapping with `socket`, `bind`, `token`, `read-token`, `metrics`, found `on`"
     ]),
   Case(
     .file(

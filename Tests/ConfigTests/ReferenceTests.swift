@@ -23,6 +23,7 @@ import Testing
     expected.admin.socket = "/tmp/sluice-reference/admin.sock"
     expected.admin.bind = Endpoint(.loopbackV4, 9901)
     expected.admin.token = "a-long-random-token"
+    expected.admin.readToken = "a-token-for-looking"
     expected.admin.metrics = Endpoint(.loopbackV4, 9145)
     expected.listeners = topology.listeners
     expected.pools = topology.pools
