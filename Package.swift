@@ -48,6 +48,7 @@ let package = Package(
     .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
     floor("Routing", ["Wire", "Model", "CPCRE2"]),
     floor("Telemetry", ["Model"]),
+    floor("Rollouts", ["Model"]),
     floor("VRRP", ["Wire", "Model"]),
     floor("BGP", ["Wire", "Model"]),
     floor("BFD", ["Wire", "Model"]),
@@ -112,6 +113,7 @@ let package = Package(
       swiftSettings: checked),
 
     tests("Telemetry", ["Telemetry", "Model"]),
+    tests("Rollouts", ["Rollouts", "Model", "Wire"]),
     tests("VRRP", ["VRRP", "Wire", "Model"]),
     tests("BGP", ["BGP", "Wire", "Model"]),
     tests("BFD", ["BFD", "Wire", "Model"]),
