@@ -94,6 +94,7 @@ let package = Package(
       name: "sluice",
       dependencies: [
         "Admin", "Announcer", "Config", "DNS", "Kernel", "Model", "NameServer", "Node", "Planner", "Prober", "Proxy",
+        "Rollouts",
         "Telemetry",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),

@@ -1,5 +1,5 @@
 /// What the API can ask of a node. Each method is one endpoint.
-package protocol AdminOperations: NameOperations, BGPOperations {
+package protocol AdminOperations: NameOperations, BGPOperations, RolloutOperations {
   func status() async -> StatusReport
   func phase() async -> StatusReport.Phase
   /// The last hour, oldest first.

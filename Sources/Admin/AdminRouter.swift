@@ -50,6 +50,7 @@ package enum AdminRouter {
         }
       ])
     addNames(router, operations)
+    addRollouts(router, operations)
     for state in StateOrder.allCases {
       on(
         router, "v1/backends/{pool}/{backend}/\(state.rawValue)",
@@ -119,7 +120,7 @@ package enum AdminRouter {
     return (pool, backend)
   }
 
-  private static func body(_ request: Request) async throws -> [UInt8] {
+  static func body(_ request: Request) async throws -> [UInt8] {
     try await withThrowingTaskGroup(of: [UInt8].self) { group in
       group.addTask {
         do {

@@ -10,7 +10,8 @@ struct DashboardFile: Sendable {
   static let all = [
     DashboardFile(path: "/", contentType: "text/html; charset=utf-8", bytes: PackageResources.index_html),
     DashboardFile(path: "dashboard.css", contentType: "text/css; charset=utf-8", bytes: PackageResources.style_css),
-    DashboardFile(path: "dashboard.js", contentType: "text/javascript; charset=utf-8", bytes: PackageResources.script_js),
+    DashboardFile(
+      path: "dashboard.js", contentType: "text/javascript; charset=utf-8", bytes: PackageResources.script_js),
   ]
 
   private init(path: String, contentType: String, bytes: [UInt8]) {

@@ -57,7 +57,8 @@ package struct ListenerReport: Codable, Hashable, Sendable {
   package var requestTimes = LatencyReport()
 
   package enum CodingKeys: String, CodingKey {
-    case name, `protocol`, binds, pools, connections, accepted, refused, requests, inFlight, malformed, rateLimited, timeouts
+    case name, `protocol`, binds, pools, connections, accepted, refused, requests, inFlight, malformed, rateLimited,
+      timeouts
     case dropped, responses, requestTimes
     case bytesIn = "bytes_in"
     case bytesOut = "bytes_out"

@@ -13,6 +13,8 @@ package struct Event: Hashable, Sendable {
     case agent
     /// Traffic fails, but ejecting would leave too few.
     case spared
+    /// A step of an update in place.
+    case rollout
   }
 
   /// Grows by one with every event.

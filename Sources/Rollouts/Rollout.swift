@@ -78,7 +78,7 @@ package struct Rollout: Codable, Hashable, Sendable {
       if let failure { return fail(index, "update failed: \(failure)", into: &effects) }
       items[index].step = .verifying(since: now)
       effects.append(.note("\(backend): updated"))
-      // Health is asked of a backend that takes no traffic yet; it comes back only when it is well.
+    // Health is asked of a backend that takes no traffic yet; it comes back only when it is well.
     case .observed(let pool): advance(pool, at: now, into: &effects)
     }
   }

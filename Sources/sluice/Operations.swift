@@ -9,6 +9,13 @@ struct Operations: AdminOperations {
   let node: Node
   let config: ConfigFile
   let recorder = HistoryRecorder()
+  let rolloutDriver: RolloutDriver
+
+  init(node: Node, config: ConfigFile) {
+    self.node = node
+    self.config = config
+    rolloutDriver = RolloutDriver(node: node)
+  }
 
   func status() async -> StatusReport { StatusReport(await node.snapshot()) }
   func phase() async -> StatusReport.Phase { .init(await node.phase) }

@@ -55,6 +55,7 @@ struct Service {
       Terminal.printError("sluice: \(name): draining; a second signal ends at once")
       break
     }
+    await operations.rolloutDriver.stop()
     await node.drained(within: await node.snapshot().topology.drainTimeout)
     node.ports.bgp.stop(await node.farewell)
     node.ports.stopDataPlane()

@@ -5,7 +5,7 @@ import Logging
 /// A node with one pool and one backend, whose name is a Unix socket's address.
 actor FakeNode: AdminOperations {
   static let backendName = "unix:/run/app one.sock"
-  private(set) var orders: [String] = []
+  fileprivate(set) var orders: [String] = []
 
   var backend: BackendReport {
     BackendReport(
@@ -132,5 +132,19 @@ extension AdminClient.Answer {
   var text: String { String(decoding: body, as: UTF8.self) }
   func decoded<Report: Decodable>(_: Report.Type) throws -> Report {
     try JSONDecoder().decode(Report.self, from: Data(body))
+  }
+}
+
+extension FakeNode: RolloutOperations {
+  func rollouts() -> RolloutsReport { RolloutsReport(rollouts: []) }
+
+  func start(_ request: RolloutRequest) throws(AdminError) -> RolloutReport {
+    orders.append("rollout \(request.pool) \(request.update.command ?? [])")
+    return RolloutReport(
+      pool: request.pool, phase: "running", reason: nil, direction: "forward", waiting: nil, backends: [])
+  }
+
+  func order(_ order: RolloutOrder, pool: String) throws(AdminError) -> RolloutReport {
+    throw AdminError(.notFound, "pool \(pool) has no rollout", hint: "begin one")
   }
 }

@@ -5,7 +5,9 @@ import Wire
 
 @Suite struct CanaryTests {
   /// One rollout under 2,000 answers per look, one look a second.
-  private func live(_ seed: UInt64, canaryErrors: Double, slower: Double, plan: CanaryPlan) -> (Canary, canaryAnswers: Int) {
+  private func live(_ seed: UInt64, canaryErrors: Double, slower: Double, plan: CanaryPlan) -> (
+    Canary, canaryAnswers: Int
+  ) {
     var random = Random(seed: seed)
     var effects: [Canary.Effect] = []
     var canary = Canary(plan, at: 0, into: &effects)

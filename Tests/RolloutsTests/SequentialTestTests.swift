@@ -5,7 +5,9 @@ import Wire
 
 @Suite struct SequentialTestTests {
   @Test func theLogarithmIsOne() {
-    for (value, expected) in [(1.0, 0.0), (2, 0.693_147_180_559_945_3), (10, 2.302_585_092_994_046), (0.01, -4.605_170_185_988_091)] {
+    for (value, expected) in [
+      (1.0, 0.0), (2, 0.693_147_180_559_945_3), (10, 2.302_585_092_994_046), (0.01, -4.605_170_185_988_091),
+    ] {
       #expect(abs(SequentialTest.log(value) - expected) <= 1e-14 * max(1, abs(expected)))
     }
     #expect(abs(SequentialTest.log(1e-300) + 690.775_527_898_213_7) < 1e-9)
@@ -43,7 +45,9 @@ import Wire
   }
 
   /// How many answers of the canary it takes to see the difference.
-  @Test(arguments: [(0.0, 0.05, 600), (0.001, 0.01, 2_500), (0.01, 0.05, 1_200), (0.1, 0.2, 800)] as [(Double, Double, Int)])
+  @Test(
+    arguments: [(0.0, 0.05, 600), (0.001, 0.01, 2_500), (0.01, 0.05, 1_200), (0.1, 0.2, 800)] as [(Double, Double, Int)]
+  )
   func aWorseCanaryIsSeen(control: Double, canary: Double, within: Int) {
     var random = Random(seed: 7)
     var seen = 0

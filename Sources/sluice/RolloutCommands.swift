@@ -1,0 +1,167 @@
+internal import Admin
+internal import ArgumentParser
+internal import Foundation
+
+struct RolloutCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "rollout", abstract: "Update the backends of a pool in place, without losing a request.",
+    subcommands: [RolloutStartCommand.self, RolloutStatusCommand.self] + orders,
+    defaultSubcommand: RolloutStatusCommand.self)
+
+  private static var orders: [any ParsableCommand.Type] {
+    [
+      RolloutPauseCommand.self, RolloutResumeCommand.self, RolloutNextCommand.self, RolloutAbortCommand.self,
+      RolloutRollbackCommand.self,
+    ]
+  }
+}
+
+struct RolloutStartCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "start", abstract: "Begin: drain, update, verify and admit backend after backend.",
+    discussion: """
+      The update of one backend is a command (run by the node, without a shell), a webhook or a person:
+        sluice rollout start web --command /usr/local/bin/update-one {address}
+      Words of the command may hold {pool}, {backend}, {address} and {direction} (forward, or back in a rollback).
+      """)
+
+  @Argument(help: "The pool.") var pool: String
+  @Option(help: "Read the rollout from this JSON file; flags beside it are not allowed.") var file: String?
+  @Option(help: "POST each backend as JSON to this http:// URL.") var webhook: String?
+  @Flag(help: "A person updates each backend and says `sluice rollout next`.") var manual = false
+  @Option(help: "Only these backends, in this order; comma-separated.") var backends: String?
+  @Option(help: "Backends at once.") var batch: Int?
+  @Option(help: "How many of the pool may be out at once, those that are down included.") var maxUnavailable: Int?
+  @Option(help: "Seconds that open requests get.") var drainTimeout: Double?
+  @Option(help: "Seconds that an update may take.") var updateTimeout: Double?
+  @Option(help: "Seconds until an updated backend must be up.") var healthTimeout: Double?
+  @Option(help: "Seconds that a batch must stay well before the next begins.") var soak: Double?
+  @Option(help: "The version that an updated backend must report.") var version: String?
+  @Option(help: "The path that tells it.") var versionPath: String?
+  @Option(
+    help: "Requests that one backend can carry at once: the rollout waits while the rest could not carry the load.")
+  var capacity: Int?
+  @Option(parsing: .remaining, help: "The program and its arguments; the last option.") var command: [String] = []
+  @OptionGroup var socket: SocketOption
+  @Flag(help: "Print the node's answer as JSON.") var json = false
+
+  func run() async throws {
+    try await reportingFailures {
+      let body = try file.map(read) ?? encoded()
+      let (report, raw) = try await socket.node.post("/v1/rollouts", body: body, as: RolloutReport.self)
+      if json { return print(String(decoding: raw, as: UTF8.self), terminator: "") }
+      print(RolloutText.render(report, colours: Terminal.hasColours), terminator: "")
+    }
+  }
+
+  private func read(_ path: String) throws -> [UInt8] {
+    do {
+      return Array(try Data(contentsOf: URL(fileURLWithPath: path)))
+    } catch {
+      throw Failure("\(path) cannot be read: \(error.localizedDescription)", hint: "name a JSON file")
+    }
+  }
+
+  private func encoded() throws -> [UInt8] {
+    var request = RolloutRequest(
+      pool: pool,
+      update: .init(command: command.isEmpty ? nil : command, webhook: webhook, manual: manual ? true : nil))
+    request.backends = backends.map { $0.split(separator: ",").map(String.init) }
+    (request.batch, request.maxUnavailable, request.capacity) = (batch, maxUnavailable, capacity)
+    (request.drainTimeout, request.updateTimeout) = (drainTimeout, updateTimeout)
+    (request.healthTimeout, request.soak) = (healthTimeout, soak)
+    (request.version, request.versionPath) = (version, versionPath)
+    return Array(try JSONEncoder().encode(request))
+  }
+}
+
+struct RolloutStatusCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "status", abstract: "Show how far rollouts are, and what they wait for.")
+
+  @OptionGroup var socket: SocketOption
+  @Flag(name: .shortAndLong, help: "Go on until every rollout is over or paused.") var follow = false
+  @Flag(help: "Print the node's answer as JSON.") var json = false
+
+  func run() async throws {
+    try await reportingFailures {
+      while true {
+        let (report, raw) = try await socket.node.get("/v1/rollouts", as: RolloutsReport.self)
+        if json {
+          print(String(decoding: raw, as: UTF8.self), terminator: "")
+        } else {
+          let text = report.rollouts.map { RolloutText.render($0, colours: Terminal.hasColours) }.joined(
+            separator: "\n")
+          Terminal.printNow(
+            Terminal.hasColours && follow ? "\u{1b}[H\u{1b}[2J" + text : text.isEmpty ? "no rollouts" : text)
+        }
+        guard follow, report.rollouts.contains(where: { $0.phase == "running" }) else { return }
+        try await Task.sleep(for: .seconds(1))
+      }
+    }
+  }
+}
+
+/// An order to a pool's rollout.
+private protocol RolloutOrderCommand: AsyncParsableCommand {
+  static var order: RolloutOrder { get }
+  var pool: String { get }
+  var socket: SocketOption { get }
+  var json: Bool { get }
+}
+
+extension RolloutOrderCommand {
+  func run() async throws {
+    try await reportingFailures {
+      let path = "/v1/rollouts/\(PathSegment.encode(pool))/\(Self.order.rawValue)"
+      let (report, raw) = try await socket.node.post(path, as: RolloutReport.self)
+      if json { return print(String(decoding: raw, as: UTF8.self), terminator: "") }
+      print(RolloutText.render(report, colours: Terminal.hasColours), terminator: "")
+    }
+  }
+}
+
+struct RolloutPauseCommand: RolloutOrderCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "pause", abstract: "Finish the backends under way and begin no other.")
+  static let order = RolloutOrder.pause
+  @Argument(help: "The pool.") var pool: String
+  @OptionGroup var socket: SocketOption
+  @Flag(help: "Print the node's answer as JSON.") var json = false
+}
+
+struct RolloutResumeCommand: RolloutOrderCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "resume", abstract: "Go on; what failed is tried again.")
+  static let order = RolloutOrder.resume
+  @Argument(help: "The pool.") var pool: String
+  @OptionGroup var socket: SocketOption
+  @Flag(help: "Print the node's answer as JSON.") var json = false
+}
+
+struct RolloutNextCommand: RolloutOrderCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "next", abstract: "Say that what a manual rollout waits for was done.")
+  static let order = RolloutOrder.next
+  @Argument(help: "The pool.") var pool: String
+  @OptionGroup var socket: SocketOption
+  @Flag(help: "Print the node's answer as JSON.") var json = false
+}
+
+struct RolloutAbortCommand: RolloutOrderCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "abort", abstract: "End here: what is done stays done, the rest is left alone.")
+  static let order = RolloutOrder.abort
+  @Argument(help: "The pool.") var pool: String
+  @OptionGroup var socket: SocketOption
+  @Flag(help: "Print the node's answer as JSON.") var json = false
+}
+
+struct RolloutRollbackCommand: RolloutOrderCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "rollback", abstract: "Undo what was done, the last backend first.")
+  static let order = RolloutOrder.rollback
+  @Argument(help: "The pool.") var pool: String
+  @OptionGroup var socket: SocketOption
+  @Flag(help: "Print the node's answer as JSON.") var json = false
+}

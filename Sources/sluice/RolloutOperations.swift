@@ -1,0 +1,109 @@
+internal import Admin
+internal import Model
+internal import Node
+internal import Rollouts
+
+/// The API's orders about rollouts.
+extension Operations {
+  func rollouts() async -> RolloutsReport { RolloutsReport(rollouts: await rolloutDriver.report()) }
+
+  func start(_ request: RolloutRequest) async throws(AdminError) -> RolloutReport {
+    let plan = try RolloutPlan(request, await node.snapshot().topology)
+    try await rolloutDriver.start(plan, versionPath: request.versionPath)
+    return try await report(of: plan.pool)
+  }
+
+  func order(_ order: RolloutOrder, pool: String) async throws(AdminError) -> RolloutReport {
+    try await rolloutDriver.order(RolloutEvent.Order(order), pool: pool)
+    return try await report(of: pool)
+  }
+
+  private func report(of pool: String) async throws(AdminError) -> RolloutReport {
+    guard let report = await rolloutDriver.report().first(where: { $0.pool == pool }) else {
+      throw AdminError(.notFound, "pool \(pool) has no rollout", hint: "`sluice rollout start` begins one")
+    }
+    return report
+  }
+}
+
+extension RolloutEvent.Order {
+  init(_ order: RolloutOrder) {
+    switch order {
+    case .pause: self = .pause
+    case .resume: self = .resume
+    case .next: self = .next
+    case .abort: self = .abort
+    case .rollback: self = .rollback
+    }
+  }
+}
+
+extension RolloutPlan {
+  /// - Throws: what is wrong with the request, in its own words.
+  init(_ request: RolloutRequest, _ topology: Topology) throws(AdminError) {
+    guard let pool = topology.pools.first(where: { $0.name == request.pool }) else {
+      throw AdminError(Refusal.noSuchPool(request.pool))
+    }
+    let names = pool.backends.map(\.name)
+    let wanted = request.backends ?? names
+    for name in wanted where !names.contains(name) {
+      throw AdminError(Refusal.noSuchBackend(BackendKey(pool: pool.name, backend: name)))
+    }
+    guard !wanted.isEmpty, Set(wanted).count == wanted.count else {
+      throw .rollout("`backends` must name each backend once")
+    }
+    self.init(pool: pool.name, backends: wanted, method: try Method(request.update, "update"))
+    if let undo = request.undo { self.undo = try Method(undo, "undo") }
+    batch = try whole(request.batch, "batch", 1...names.count) ?? batch
+    maxUnavailable = try whole(request.maxUnavailable, "max_unavailable", 1...names.count) ?? max(1, batch)
+    capacity = try whole(request.capacity, "capacity", 1...1_000_000)
+    drainTimeout = try seconds(request.drainTimeout, "drain_timeout") ?? drainTimeout
+    updateTimeout = try seconds(request.updateTimeout, "update_timeout") ?? updateTimeout
+    healthTimeout = try seconds(request.healthTimeout, "health_timeout") ?? healthTimeout
+    soak = try seconds(request.soak, "soak") ?? soak
+    version = request.version
+    guard (request.version == nil) == (request.versionPath == nil) else {
+      throw .rollout("`version` and `version_path` belong together")
+    }
+    if let path = request.versionPath, !path.hasPrefix("/") || path.contains(where: { !$0.isASCII || $0 <= " " }) {
+      throw .rollout("`version_path` must be a path such as /version")
+    }
+    if pool.probe == nil {
+      throw AdminError(
+        .conflict, "pool \(pool.name) has no probe: nobody would know whether an updated backend is well",
+        hint: "give the pool a probe")
+    }
+  }
+}
+
+private func whole(_ value: Int?, _ name: String, _ range: ClosedRange<Int>) throws(AdminError) -> Int? {
+  guard let value else { return nil }
+  guard range.contains(value) else {
+    throw .rollout("`\(name)` must be \(range.lowerBound) to \(range.upperBound)")
+  }
+  return value
+}
+
+private func seconds(_ value: Double?, _ name: String) throws(AdminError) -> Duration? {
+  guard let value else { return nil }
+  guard value >= 0, value <= 86_400 else { throw .rollout("`\(name)` must be 0 to 86400 seconds") }
+  return .milliseconds(Int64(value * 1_000))
+}
+
+extension RolloutPlan.Method {
+  fileprivate init(_ asked: RolloutRequest.Method, _ name: String) throws(AdminError) {
+    switch (asked.command, asked.webhook, asked.manual ?? false) {
+    case (.some(let words), nil, false) where words.first?.hasPrefix("/") == true: self = .command(words)
+    case (nil, .some(let url), false) where url.hasPrefix("http://"): self = .webhook(url)
+    case (nil, nil, true): self = .manual
+    default:
+      throw .rollout("`\(name)` must be a command with an absolute path, a webhook at an http:// URL, or manual")
+    }
+  }
+}
+
+extension AdminError {
+  fileprivate static func rollout(_ reason: String) -> AdminError {
+    AdminError(.unprocessable, reason, hint: "`sluice help rollout start` lists what there is")
+  }
+}
