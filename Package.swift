@@ -29,6 +29,7 @@ let package = Package(
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     // Without default traits: no JWT, no crypto, so no BoringSSL in the build.
     .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
+    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
@@ -53,6 +54,7 @@ let package = Package(
     floor("BGP", ["Wire", "Model"]),
     floor("BFD", ["Wire", "Model"]),
     floor("DNS", ["Wire", "Model"]),
+    floor("OctaviaModel", ["Model"]),
 
     // Floor 2: the kernel, and event loops on it.
     .target(name: "CKernel"),
@@ -62,6 +64,8 @@ let package = Package(
     floor("TLS", ["Model", "COpenSSL", "Kernel", "Reactor"]),
     .systemLibrary(name: "CMaxMindDB", pkgConfig: "libmaxminddb", providers: [.apt(["libmaxminddb-dev"])]),
     floor("GeoIP", ["Model", "DNS", "CMaxMindDB"]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    floor("Compression", ["CZlib"]),
 
     // Floor 3: drivers.
     floor(
@@ -88,11 +92,28 @@ let package = Package(
       ],
       resources: ["index.html", "style.css", "script.js"].map { .embedInCode("Dashboard/\($0)") }),
 
+    floor(
+      "Octavia",
+      [
+        "Compression", "Model", "OctaviaModel", "TLS",
+        .product(name: "GRDB", package: "GRDB.swift"),
+        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "HummingbirdCore", package: "hummingbird"),
+        .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+        .product(name: "Yams", package: "Yams"),
+      ]),
+
     // Floor 5: the composition root and the command line.
     floor("Node", ["Model", "Health", "Planner", "Telemetry"]),
     .executableTarget(
       name: "sluice",
       dependencies: [
+        "Octavia",
         "Admin", "Announcer", "Config", "DNS", "Kernel", "Model", "NameServer", "Node", "Planner", "Prober", "Proxy",
         "Rollouts",
         "Telemetry",
@@ -119,6 +140,7 @@ let package = Package(
     tests("BGP", ["BGP", "Wire", "Model"]),
     tests("BFD", ["BFD", "Wire", "Model"]),
     tests("DNS", ["DNS", "Wire", "Model"]),
+    tests("OctaviaModel", ["OctaviaModel", "Model"]),
     tests("Wire", ["Wire"]),
     tests("Kernel", ["Kernel", "CKernel", "Model"]),
     tests("Model", ["Model"]),

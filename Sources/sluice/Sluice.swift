@@ -19,6 +19,7 @@ internal import ArgumentParser
       ReadyCommand.self,
       MaintenanceCommand.self, WeightCommand.self, BGPCommand.self, ReloadCommand.self, NameCommand.self,
       EventsCommand.self,
+      ControllerCommand.self,
       VersionCommand.self,
     ])
 }

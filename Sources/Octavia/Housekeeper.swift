@@ -1,0 +1,70 @@
+internal import Logging
+internal import OctaviaModel
+
+/// What nobody asks for: machines without a row, addresses without an owner, certificates near their end.
+struct Housekeeper: Sendable {
+  let store: Store
+  let performer: any Performer
+  let settings: Settings
+  let logger: Logger
+  let now: @Sendable () -> Timestamp
+
+  func run() async {
+    while !Task.isCancelled {
+      try? await Task.sleep(for: .seconds(60))
+      if Task.isCancelled { return }
+      await reconcile()
+      await rotate()
+    }
+  }
+
+  /// A machine whose amphora is in no row and in no flow is removed: the last word on a controller that was killed.
+  func reconcile() async {
+    do {
+      let existing = try await performer.existing()
+      let known = try await store.read { rows in
+        Set(try rows.trees([.loadBalancer, .amphora], project: nil).flatMap(\.amphorae).map(\.id))
+          .union(try rows.flows().flatMap { $0.flow.births.map(\.amphora) + $0.flow.condemned })
+      }
+      for amphora in existing where !known.contains(amphora) {
+        logger.warning("amphora \(amphora) belongs to nothing; it is removed")
+        try await performer.destroy(amphora)
+        try await store.write { try $0.revokeCertificates(amphora: amphora) }
+      }
+      let limit = now()
+      _ = limit
+      try await store.write { rows in
+        let births = Set(try rows.flows().flatMap { $0.flow.births.map(\.amphora) })
+        if births.isEmpty { _ = try rows.releaseOrphanedPorts() }
+      }
+    } catch {
+      logger.warning("housekeeping: \(error)")
+    }
+  }
+
+  private func rotate() async {
+    do {
+      let limit = now() + settings.rotateBefore
+      let trees = try await store.read { rows in
+        try rows.trees([.loadBalancer, .amphora], project: nil)
+      }
+      for tree in trees where tree.loadBalancer.provisioning == .active {
+        for amphora in tree.amphorae {
+          let id = amphora.id
+          guard let current = try await store.read({ try $0.certificate(amphora: id) }), current.expires < limit else {
+            continue
+          }
+          let findings = try await performer.rotate(amphora, tree)
+          let balancer = tree.id
+          try await store.write { rows in
+            guard var tree = try rows.tree(balancer) else { return }
+            tree.update(id) { $0.fields.merge(findings) }
+            try rows.save(tree, id: balancer)
+          }
+        }
+      }
+    } catch {
+      logger.warning("rotating certificates: \(error)")
+    }
+  }
+}

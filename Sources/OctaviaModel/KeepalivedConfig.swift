@@ -1,0 +1,45 @@
+/// VRRP of one amphora, for the real keepalived.
+package enum KeepalivedConfig {
+  /// - Parameter interval: between advertisements, in seconds.
+  package static func text(
+    _ tree: Tree, of amphora: Record, interface: String, prefix: Int, interval: Double, check: String
+  ) -> String {
+    let own = amphora.text("vrrp_ip")
+    let peers = tree.amphorae.filter { $0.id != amphora.id && !$0["vrrp_ip"].isNull }.map { $0.text("vrrp_ip") }
+    let name = tree.id.filter { $0 != "-" }
+    let seconds = interval == interval.rounded() ? String(Int(interval)) : String(interval)
+    return """
+      global_defs {
+        vrrp_version \(interval < 1 ? 3 : 2)
+        enable_script_security
+        script_user root
+      }
+      vrrp_script check_script {
+        script \(check)
+        interval \(interval < 1 ? "1" : "5")
+        fall 2
+        rise 2
+      }
+      vrrp_instance \(name) {
+        interface \(interface)
+        state BACKUP
+        virtual_router_id \(amphora.number("vrrp_id"))
+        priority \(amphora.number("vrrp_priority"))
+        nopreempt
+        accept
+        garp_master_refresh 5
+        garp_master_refresh_repeat 2
+        advert_int \(seconds)
+        unicast_src_ip \(own)
+        unicast_peer {
+      \(peers.map { "    \($0)\n" }.joined())  }
+        virtual_ipaddress {
+      \(tree.vipAddresses.map { "    \($0)/\(prefix)\n" }.joined())  }
+        track_script {
+          check_script
+        }
+      }
+
+      """
+  }
+}
