@@ -1,9 +1,8 @@
 """A controller: its settings, its process and its API."""
 
+import contextlib
 import json
 import subprocess
-import threading
-import time
 import urllib.error
 import urllib.request
 
@@ -13,8 +12,8 @@ NETWORK, SUBNET = "7d1c3f7e-0000-4000-8000-000000000001", "7d1c3f7e-0000-4000-80
 
 
 class Controller:
-    def __init__(self, scenario, settings, name="controller", port=None, host="127.0.0.1", prefix=(), environment=None, start=True):
-        self.s, self.name, self.prefix = scenario, name, list(prefix)
+    def __init__(self, scenario, settings, name="controller", port=None, host="127.0.0.1", prefix=(), environment=None, start=True, space=None):
+        self.s, self.name, self.prefix, self.space = scenario, name, list(prefix), space or contextlib.nullcontext()
         self.environment = environment or {}
         self.url = f"http://{host}:{port or scenario.port(name)}"
         self.file = scenario.path(f"{name}.yaml")
@@ -41,7 +40,7 @@ class Controller:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.url + path, data, dict({"Content-Type": "application/json"}, **(headers or {})), method=method)
         try:
-            with urllib.request.urlopen(request, timeout=timeout) as answer:
+            with self.space, urllib.request.urlopen(request, timeout=timeout) as answer:
                 return answer.status, parse(answer.read())
         except urllib.error.HTTPError as answer:
             return answer.code, parse(answer.read())
@@ -62,10 +61,11 @@ class Controller:
         """The load balancer once nothing is pending."""
         def check():
             found = self.get(f"/v2/lbaas/loadbalancers/{balancer}", "loadbalancer")
-            if found["provisioning_status"] == "ERROR" and "ERROR" not in states:
-                raise Failure(f"ERROR: {self.explain(balancer)}")
-            return found if found["provisioning_status"] in states else None
-        return wait(check, f"{balancer} is {' or '.join(states)}", seconds, 0.05)
+            return found if found["provisioning_status"] in (*states, "ERROR") else None
+        found = wait(check, f"{balancer} is {' or '.join(states)}", seconds, 0.05)
+        if found["provisioning_status"] not in states:
+            raise Failure(f"ERROR: {self.explain(balancer)['why']}")
+        return found
 
     def explain(self, balancer):
         return self.get(f"/sluice/explain/{balancer}")

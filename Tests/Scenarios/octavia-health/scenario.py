@@ -1,0 +1,96 @@
+"""The health manager: bad heartbeats are dropped and counted, statuses follow good ones, and of two managers over one
+database each stale amphora is claimed by one, once."""
+
+import hashlib
+import hmac
+import random
+import socket
+import time
+import zlib
+
+from lib.controller import SUBNET, Controller
+from lib.heartbeats import Sender, message, pack
+from lib.scenario import equal, wait
+
+KEY = "a-key-of-this-scenario"
+COUNT = 50
+
+
+def settings(name, extra="timeout: 2s, interval: 200ms, grace: 3s, threads: 100"):
+    return f"""
+directory: ${{dir}}/state
+compute: noop
+api: {{ bind: "127.0.0.1:${{{name}}}" }}
+health: {{ bind: "127.0.0.1:${{{name}-health}}", key: {KEY}, heartbeat: 1s, {extra} }}
+"""
+
+
+def run(s):
+    one = Controller(s, settings("one"), "one")
+    two = Controller(s, settings("two"), "two")
+    ports = [s.port("one-health"), s.port("two-health")]
+    alive = set()
+    Sender(s, lambda: list(alive), KEY, ports)
+    made = []
+    for number in range(COUNT):
+        body = {"loadbalancer": {"name": f"lb{number}", "vip_subnet_id": SUBNET}}
+        made.append(one.must("POST", "/v2/lbaas/loadbalancers", body)["loadbalancer"]["id"])
+        one.settled(made[-1])
+        alive.update(a["id"] for a in one.amphorae(made[-1]))
+    first = set(alive)
+    bad_packets(s, one, ports[0], next(iter(first)))
+    claims(s, one, two, made, first, alive)
+
+
+def bad_packets(s, one, port, amphora):
+    client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    good = pack(message(amphora), KEY)
+    dice = random.Random(7)
+    cases = {
+        "signature": [good[:-1] + b"0" if good[-1:] != b"0" else good[:-1] + b"1", pack(message(amphora), "another key"), dice.randbytes(500)],
+        "short": [b"", b"x", b"x" * 60],
+        "compression": [sign(b"not zlib"), sign(zlib.compress(b" " * (64 << 20), 9))],
+        "syntax": [sign(zlib.compress(b"{")), sign(zlib.compress(b"[" * 100000))],
+        "content": [sign(zlib.compress(b"[]")), sign(zlib.compress(b'{"id": 1}'))],
+        "unknown": [pack(message("11111111-1111-4111-8111-111111111111"), KEY)],
+    }
+    with s.fact("a wrong signature, a bomb, bad JSON and an unknown amphora are dropped, each counted by its reason"):
+        before = one.get("/sluice/health")["refused"]
+        for packets in cases.values():
+            for packet in packets:
+                client.sendto(packet, ("127.0.0.1", port))
+
+        def counted():
+            now = one.get("/sluice/health")["refused"]
+            return all(now[name] - before[name] == len(packets) for name, packets in cases.items())
+        wait(counted, "each is counted", 10)
+    with s.fact("the raw signature of older amphorae is taken"):
+        taken = one.get("/sluice/health")["taken"]
+        client.sendto(pack(message(amphora), KEY, raw=True), ("127.0.0.1", port))
+        wait(lambda: one.get("/sluice/health")["taken"] > taken, "it is taken")
+    client.close()
+
+
+def sign(body):
+    return body + hmac.new(KEY.encode(), body, hashlib.sha256).hexdigest().encode()
+
+
+def claims(s, one, two, made, first, alive):
+    with s.fact(f"{COUNT} amphorae fall silent at once: each is replaced exactly once by one of two managers"):
+        time_of_death = time.monotonic()
+        alive.clear()
+
+        def replaced():
+            now = {a["loadbalancer_id"]: a["id"] for a in one.get("/v2/octavia/amphorae", "amphorae")}
+            # Those that are new send heartbeats from now on.
+            alive.update(a for a in now.values() if a not in first)
+            return len(now) == COUNT and not set(now.values()) & set(first)
+        wait(replaced, "all are replaced", 40, 0.05)
+        s.figure("50 stale amphorae replaced by two managers", f"{time.monotonic() - time_of_death:.1f} s after the last heartbeat")
+        for balancer in made:
+            one.settled(balancer, 20)
+            claims = [e["text"] for e in one.explain(balancer)["events"] if "silent" in e["text"]]
+            equal(len(claims), 1, f"claims of {balancer}")
+        shares = [c.get("/sluice/health")["claimed"] for c in (one, two)]
+        equal(sum(shares), COUNT, "claims")
+        s.figure("claimed by each manager", *shares)
