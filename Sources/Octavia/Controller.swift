@@ -22,7 +22,7 @@ package struct Controller: Sendable {
       atPath: settings.directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
     let store = try Store(path: "\(settings.directory)/controller.sqlite")
     let deployment = makeDeployment()
-    let parts = try await assemble(store)
+    let parts = assemble(store)
     let worker = Worker(
       store: store, performer: parts.performer, settings: settings.health, logger: logger, now: Self.now,
       makeID: Self.makeID)
@@ -37,7 +37,7 @@ package struct Controller: Sendable {
       wake: { worker.wake() })
     let keeper = Housekeeper(
       store: store, performer: parts.performer, settings: settings, logger: logger, now: Self.now)
-    await keeper.reconcile()
+    await keeper.reconcile(isStart: true)
     let service = HTTPService(host: settings.host, port: settings.port, logger: logger) { request in
       if request.rawPath.hasPrefix("/sluice/") {
         return await Explanation(store: store, health: health).answer(request)
@@ -61,15 +61,12 @@ package struct Controller: Sendable {
     var cloud: OpenStackClient?
   }
 
-  private func assemble(_ store: Store) async throws -> Parts {
-    if settings.compute == .noop {
-      let networks: any Networks =
-        settings.networks.isEmpty
-        ? NoopNetworks(store: store, makeID: Self.makeID)
-        : LocalNetworks(store: store, networks: settings.networks, makeID: Self.makeID)
-      return Parts(performer: NoopPerformer(makeID: Self.makeID), networks: networks, cloud: cloud())
-    }
-    return try await assembleMachines(store)
+  private func assemble(_ store: Store) -> Parts {
+    let networks: any Networks =
+      settings.networks.isEmpty
+      ? NoopNetworks(store: store, makeID: Self.makeID)
+      : LocalNetworks(store: store, networks: settings.networks, makeID: Self.makeID)
+    return Parts(performer: NoopPerformer(makeID: Self.makeID), networks: networks, cloud: cloud())
   }
 
   func cloud() -> OpenStackClient? {

@@ -19,7 +19,7 @@ struct Housekeeper: Sendable {
   }
 
   /// A machine whose amphora is in no row and in no flow is removed: the last word on a controller that was killed.
-  func reconcile() async {
+  func reconcile(isStart: Bool = false) async {
     do {
       let existing = try await performer.existing()
       let known = try await store.read { rows in
@@ -31,12 +31,8 @@ struct Housekeeper: Sendable {
         try await performer.destroy(amphora)
         try await store.write { try $0.revokeCertificates(amphora: amphora) }
       }
-      let limit = now()
-      _ = limit
-      try await store.write { rows in
-        let births = Set(try rows.flows().flatMap { $0.flow.births.map(\.amphora) })
-        if births.isEmpty { _ = try rows.releaseOrphanedPorts() }
-      }
+      // Only at the start: later, an address without a row may be one whose row is about to come.
+      if isStart { _ = try await store.write { try $0.releaseOrphanedPorts() } }
     } catch {
       logger.warning("housekeeping: \(error)")
     }

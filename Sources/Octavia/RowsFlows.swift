@@ -95,7 +95,10 @@ extension Rows {
 
   /// Ports of owners that are not there: a controller died between an address and its load balancer.
   package func releaseOrphanedPorts() throws -> Int {
-    try db.execute(sql: "DELETE FROM port WHERE owner NOT IN (SELECT id FROM resource)")
+    try db.execute(
+      sql: """
+        DELETE FROM port WHERE owner NOT IN (SELECT id FROM resource) AND NOT EXISTS (SELECT 1 FROM flow)
+        """)
     return db.changesCount
   }
 }

@@ -8,14 +8,8 @@ package struct Settings: Sendable {
     case headers
     case keystone(url: String, user: String, password: String, project: String, domain: String)
   }
-  package enum ComputeKind: String, Sendable, CaseIterable { case process, `static`, nova, noop }
+  package enum ComputeKind: String, Sendable, CaseIterable { case noop }
   package enum VRRPKind: String, Sendable, CaseIterable { case sluice, keepalived }
-
-  package struct Machine: Sendable, Hashable {
-    package var address: String
-    package var port: Int
-    package var name: String
-  }
 
   package var directory = "/var/lib/sluice-controller"
   package var host = "127.0.0.1"
@@ -24,7 +18,7 @@ package struct Settings: Sendable {
   package var healthcheck = false
   package var baseURI: String?
 
-  package var compute = ComputeKind.process
+  package var compute = ComputeKind.noop
   package var networks: [Network] = []
   /// Where controllers and agents talk; the controller's own address on it.
   package var management = Subnet(
@@ -32,9 +26,6 @@ package struct Settings: Sendable {
     prefix: IPPrefix("10.250.0.0/16")!,
     gateway: IPAddress(10, 250, 0, 1), first: IPAddress(10, 250, 0, 10), last: IPAddress(10, 250, 255, 250))
   package var namespacePrefix = "sla-"
-  package var machines: [Machine] = []
-  package var nova = NovaSettings()
-  package var spares = 0
 
   package var topology = Deployment.Topology.single
   package var provider = Provider.amphora
@@ -70,15 +61,4 @@ package struct HealthSettings: Sendable, Hashable {
   package var backoff = Duration.seconds(30)
   package var maximumBackoff = Duration.seconds(3600)
   package var refusesReplays = false
-}
-
-package struct NovaSettings: Sendable, Hashable {
-  package var compute = ""
-  package var network = ""
-  package var image = ""
-  package var imageTag = "amphora"
-  package var flavor = ""
-  package var managementNetwork = ""
-  package var securityGroups: [String] = []
-  package var keyName: String?
 }

@@ -10,21 +10,12 @@ extension Settings {
     try root.set(&directory, "directory", "a path") { $0 }
     try root.section("api") { try readAPI($0) }
     try root.choice(&compute, "compute")
-    try root.number(&spares, "spares", 0...100)
     try root.section("management") { reader in
       try readSubnet(reader, &management)
       try reader.set(&management.bridge, "bridge", "a name") { $0 }
     }
     try root.set(&namespacePrefix, "namespace-prefix", "at most 8 characters") { $0.utf8.count <= 8 ? $0 : nil }
     networks = try root.list("networks") { try readNetwork($0) } ?? []
-    machines =
-      try root.list("machines") { reader in
-        guard let (host, port) = Settings.endpoint(try reader.require("address")) else {
-          throw reader.refuse("address", "expected address:port")
-        }
-        return Machine(address: host, port: port, name: try reader.require("name"))
-      } ?? []
-    try root.section("nova") { try readNova($0) }
     try root.section("amphora") { try readAmphora($0) }
     try root.section("health") { try readHealth($0) }
     try root.section("certificates") { reader in
@@ -91,17 +82,6 @@ extension Settings {
       return subnet
     }
     return Network(id: id, name: try reader.text("name") ?? "", bridge: bridge, subnets: subnets ?? [])
-  }
-
-  private mutating func readNova(_ reader: SettingsReader) throws {
-    nova.compute = try reader.require("compute")
-    nova.network = try reader.require("network")
-    nova.image = try reader.require("image")
-    try reader.set(&nova.imageTag, "image-tag", "a tag") { $0 }
-    nova.flavor = try reader.require("flavor")
-    nova.managementNetwork = try reader.require("management-network")
-    nova.securityGroups = try reader.texts("security-groups") ?? []
-    nova.keyName = try reader.text("key-name")
   }
 
   private mutating func readAmphora(_ reader: SettingsReader) throws {

@@ -121,7 +121,7 @@ package final class Worker: Sendable {
       do {
         let findings = try await attempt(step, flow, isUndo: flow.direction == .revert)
         Fault.strike("after", name)
-        try await commit(&flow, order, findings)
+        return try await commit(&flow, order, findings)
       } catch let error as LostFlow {
         throw error
       } catch let error as CancellationError {
@@ -151,8 +151,11 @@ package final class Worker: Sendable {
     }
   }
 
-  /// The step's rows and the flow's place, in one transaction.
-  private func commit(_ flow: inout Flow, _ order: Flow.Order, _ findings: JSONObject) async throws {
+  /// The step's rows and the flow's place, in one transaction; with its last step the flow is gone, so that the next
+  /// change finds none.
+  ///
+  /// - Returns: whether there is more to do.
+  private func commit(_ flow: inout Flow, _ order: Flow.Order, _ findings: JSONObject) async throws -> Bool {
     let old = flow
     flow.advance()
     let new = flow
@@ -166,8 +169,16 @@ package final class Worker: Sendable {
         if case .perform(let step) = order { try Self.follow(step, tree, rows, source.now) }
         if tree[id] != nil, let text = Self.words(order) { try rows.note(id, text, at: source.now) }
       }
-      try rows.save(new, owner: owner, lease: source.now + Self.lease)
+      if case .finish(.done) = new.next {
+        if try rows.tree(new.loadBalancer) != nil {
+          try rows.note(new.loadBalancer, "\(new.goal.rawValue) is done", at: source.now)
+        }
+        try rows.delete(new, owner: owner)
+      } else {
+        try rows.save(new, owner: owner, lease: source.now + Self.lease)
+      }
     }
+    return new.next != .finish(.done)
   }
 
   private static func words(_ order: Flow.Order) -> String? {
