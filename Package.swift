@@ -43,6 +43,7 @@ let package = Package(
     // Floor 1: protocols and policies as values; no IO, no clock.
     floor("HTTP", ["Wire", "Model"]),
     floor("Sniff", ["Wire", "Model"]),
+    floor("Peering", ["Wire", "Model"]),
     floor("Balance", ["Wire", "Model"]),
     floor("Health", ["Wire", "Model"]),
     floor("Planner", ["Wire", "Model"]),
@@ -71,6 +72,7 @@ let package = Package(
     floor(
       "Proxy",
       ["Wire", "Model", "HTTP", "Sniff", "Balance", "Routing", "Telemetry", "CKernel", "Kernel", "Reactor", "TLS"]),
+    floor("PeerLink", ["Model", "Peering", "Kernel", "Reactor"]),
     floor("Prober", ["Model", "HTTP", "Health", "Routing", "Kernel", "Reactor"]),
     floor("NameServer", ["Wire", "Model", "DNS", "Telemetry", "GeoIP", "Kernel", "Reactor"]),
 
@@ -109,7 +111,7 @@ let package = Package(
       ]),
 
     // Floor 5: the composition root and the command line.
-    floor("Node", ["Model", "Health", "Planner", "Telemetry"]),
+    floor("Node", ["Model", "Health", "Peering", "Planner", "Telemetry"]),
     .executableTarget(
       name: "sluice",
       dependencies: [
@@ -123,6 +125,7 @@ let package = Package(
         .product(name: "NIOHTTP1", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+        "PeerLink", "Peering", "TLS",
       ],
       swiftSettings: checked),
 
@@ -146,6 +149,7 @@ let package = Package(
     tests("Model", ["Model"]),
     tests("HTTP", ["HTTP", "Wire", "Model"]),
     tests("Sniff", ["Sniff", "Wire", "Model"]),
+    tests("Peering", ["Peering", "TLS", "Wire", "Model"]),
     tests("Balance", ["Balance", "Wire", "Model"]),
     tests("Health", ["Health", "Wire", "Model"]),
     tests("Planner", ["Planner", "Wire", "Model"]),
@@ -162,7 +166,7 @@ let package = Package(
     tests("TLS", ["TLS"]),
     tests("Reactor", ["Reactor", "Kernel", "Model", "Wire"]),
     tests("Proxy", ["Proxy", "Kernel", "Model", "Planner", "Sniff", "Telemetry", "Wire"]),
-    tests("Node", ["Node", "Health", "Model", "Planner", "Telemetry"]),
+    tests("Node", ["Node", "Health", "Model", "Peering", "Planner", "Telemetry"]),
     tests("sluice", ["sluice", "Admin", "Model"]),
   ],
   swiftLanguageModes: [.v6]

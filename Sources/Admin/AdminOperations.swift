@@ -1,6 +1,7 @@
 /// What the API can ask of a node. Each method is one endpoint.
 package protocol AdminOperations: NameOperations, BGPOperations, RolloutOperations {
   func status() async -> StatusReport
+  func peers() async -> PeersReport
   func phase() async -> StatusReport.Phase
   /// The last hour, oldest first.
   func history() async -> HistoryReport

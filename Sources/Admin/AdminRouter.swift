@@ -23,6 +23,7 @@ package enum AdminRouter {
     on(router, "v1/panels", [.get: { _, _ in try json(await operations.panels()) }])
     let live = LiveStream(operations)
     on(router, "v1/stream", [.get: { _, _ in try live.response() }])
+    on(router, "v1/peers", [.get: { _, _ in try json(await operations.peers()) }])
     on(
       router, "v1/events",
       [

@@ -9,6 +9,8 @@ extension Reader {
     if let secret = secret(fields, "secret") { result.secret = secret }
     if let target = fields.value("access-log", .nonEmpty) { result.accessLog = accessLog(target) }
     fields.with("admin", .admin) { result.admin = admin($0) }
+    fields.with("node", .node) { result.node = identity($0) }
+    fields.with("peers", .peers) { result.peers = peers($0, result.node) }
     for entry in fields.names("listeners") {
       if let listener = listener(entry) { result.listeners.append(listener) }
     }
@@ -26,6 +28,7 @@ extension Reader {
     fields.with("bgp", .bgp) { result.bgp = bgp($0, result) }
     checkPoolNames(pools.map(\.entry))
     checkUses(pools.compactMap(\.read))
+    checkSharedSecret(result, pools.compactMap(\.read), fields)
     checkBinds()
     return result
   }

@@ -10,10 +10,14 @@ struct Section: Sendable {
   }
 
   static let root = Section(
-    "the file", "workers", "drain-timeout", "secret", "access-log", "admin", "listeners", "pools", "dns",
+    "the file", "workers", "drain-timeout", "secret", "access-log", "admin", "node", "peers", "listeners", "pools",
+    "dns",
     "bgp")
   static let secret = Section("secret", "file")
   static let admin = Section("admin", "socket", "bind", "token", "read-token", "metrics")
+
+  static let node = Section("node", "name", "site")
+  static let peers = Section("peers", "key", "previous-key", "bind", "heartbeat", "timeout", "nodes")
 
   static let listener = Section(
     "listener", "bind", "protocol", "accept-proxy-from", "access", "limits", "timeouts", "http", "udp", "pool", "routes"
@@ -99,7 +103,8 @@ struct Section: Sendable {
   static let condition = Section("condition", "pool", "listener", "healthy")
 
   static let all = [
-    root, secret, admin, listener, bind, access, limits, listenerTimeouts, http, udp, route, match, path, field,
+    root, secret, admin, node, peers, listener, bind, access, limits, listenerTimeouts, http, udp, route, match, path,
+    field,
     redirect,
     respond, rewrite, headers, routeTimeouts, retry, pool, backend, poolTimeouts, queue, balance, boundedLoad, hashKey,
     probe,

@@ -14,6 +14,10 @@ package struct Topology: Hashable, Sendable {
   package var tickets = TicketOptions()
   package var names: NameService?
 
+  package var node = NodeIdentity()
+  /// nil: this node is alone.
+  package var peers: PeerSettings?
+
   package init() {}
 }
 

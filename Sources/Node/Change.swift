@@ -1,5 +1,6 @@
 package import Health
 package import Model
+package import Peering
 
 /// Everything that can happen to a node's truth.
 package enum Change: Hashable, Sendable {
@@ -17,6 +18,8 @@ package enum Change: Hashable, Sendable {
   case bgp(BGPReport)
   /// An operator's word on announcements.
   case announcement(AnnouncementCommand)
+  /// A peer came, went or said something.
+  case peer(PeerObservation)
   /// Time has passed.
   case tick
 

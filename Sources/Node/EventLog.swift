@@ -15,6 +15,12 @@ package struct Event: Hashable, Sendable {
     case spared
     /// A step of an update in place.
     case rollout
+    /// Another node is heard, is not, has not been for too long.
+    case peerUp = "peer-up"
+    case peerDown = "peer-down"
+    case peerStale = "peer-stale"
+    /// Somebody called who is no peer.
+    case peerRefused = "peer-refused"
   }
 
   /// Grows by one with every event.

@@ -1,5 +1,6 @@
 internal import Health
 package import Model
+internal import Peering
 package import Planner
 internal import Telemetry
 
@@ -20,7 +21,7 @@ package actor Node {
   package nonisolated let ports: Ports
   package nonisolated let version: String
   package private(set) var phase = Phase.starting
-  private(set) var truth = Truth()
+  var truth = Truth()
   private(set) var world: World?
   var announcements = AnnouncementBook()
   var lastOrder = BGPOrder()
@@ -31,8 +32,12 @@ package actor Node {
   private var patience: Instant?
   /// The earliest moment of the next World; in the past when the node is quiet.
   private var notBefore: Instant
-  private var isDirty = false
+  var isDirty = false
   private var probes: [ProbeTarget] = []
+  /// What the peers were told, and who they are.
+  var said: Neighborhood.Content?
+  var peerSettings: Neighborhood.Settings?
+  var nextStranger: Instant?
   private var startFailure: Refusal?
   private var waiters: [CheckedContinuation<Void, Never>] = []
   private nonisolated let inbox = AsyncStream<Change>.makeStream(bufferingPolicy: .bufferingOldest(1 << 16))
@@ -73,7 +78,9 @@ package actor Node {
     case .override(let key, let order):
       try commit(at: now) { (truth) throws(Refusal) in _ = try truth.observe(change, at: now) }
       record(.override, key, order.description)
+      share(order, for: key)
       reconcileAnnouncements(at: now)
+    case .peer(let observation): observe(observation, at: now)
     default:
       let isNews = try truth.observe(change, at: now)
       if isNews { isDirty = true }
@@ -128,6 +135,7 @@ package actor Node {
     isDirty = true
     orderProbes()
     reconcileAnnouncements(at: now)
+    orderPeers()
     // Opens the door at once when there is nothing to wait for, and arms the timer otherwise.
     post(.tick)
   }
@@ -146,6 +154,7 @@ package actor Node {
     record(.draining, nil, "no new connections; \(ports.openConnections()) are open")
     ports.stopProbes()
     ports.stopAccepting()
+    tellPeers()
     for waiter in waiters { waiter.resume() }
     waiters = []
   }
@@ -164,7 +173,7 @@ package actor Node {
       phase: phase, generation: world?.generation ?? 0, uptime: now - started, version: version,
       topology: truth.topology,
       standings: truth.plan(after: world, at: now).standings, sites: world?.sites ?? [:],
-      statistics: ports.statistics(), now: now)
+      statistics: ports.statistics(), peers: truth.peers, now: now)
   }
 
   /// What a load of this configuration would change, in words.
@@ -188,6 +197,7 @@ package actor Node {
   private func load(_ topology: Topology, at now: Instant) throws(Refusal) {
     let before = world?.generation
     var dropped: [(key: BackendKey, reason: String)] = []
+    let overrides = truth.overrides
     let statistics = ports.statistics()
     let busy = statistics.backends.filter { $0.value.connections > 0 || $0.value.inFlight > 0 }
     do {
@@ -200,6 +210,8 @@ package actor Node {
       record(.applied, nil, "generation \(world.generation)")
     }
     for (key, reason) in dropped { record(.dropped, key, "override dropped: \(reason)") }
+    takeBack(overrides)
+    orderPeers()
   }
 
   /// A change that somebody asked for: in force when this returns, or not at all.
@@ -218,7 +230,7 @@ package actor Node {
     }
   }
 
-  private func publishIfDue(at now: Instant) {
+  func publishIfDue(at now: Instant) {
     switch phase {
     case .draining: return
     case .starting:
@@ -259,9 +271,10 @@ package actor Node {
     world = next
     isDirty = false
     notBefore = now + Node.spacing
+    tellPeers()
   }
 
-  private func orderProbes() {
+  func orderProbes() {
     let wanted = truth.probeTargets()
     if wanted != probes {
       probes = wanted
@@ -301,7 +314,11 @@ package actor Node {
     }
   }
 
-  private func record(_ kind: Event.Kind, _ key: BackendKey?, _ message: String) {
+  func record(_ kind: Event.Kind, subject: String, _ message: String) {
+    log.append(kind, subject, message, at: ports.wallClock())
+  }
+
+  func record(_ kind: Event.Kind, _ key: BackendKey?, _ message: String) {
     log.append(kind, key.map { "\($0.pool)/\($0.backend)" } ?? "", message, at: ports.wallClock())
   }
 }

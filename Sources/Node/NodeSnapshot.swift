@@ -12,6 +12,7 @@ package struct NodeSnapshot: Sendable {
   package var standings: [[Standing]]
   package var sites: [String: SiteStanding]
   package var statistics: DataPlaneStatistics
+  package var peers: PeerBook
   package var now: Instant
 }
 

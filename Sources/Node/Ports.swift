@@ -1,5 +1,6 @@
 package import Health
 package import Model
+package import Peering
 package import Telemetry
 
 /// What the node gives orders to and asks, as closures: the real drivers in
@@ -23,6 +24,13 @@ package struct Ports: Sendable {
   package var reopenLogs: @Sendable () -> Void
   package var names: NamePorts
   package var bgp = BGPPort()
+  /// The peers that shall be spoken with; nil: none.
+  package var applyPeers: @Sendable (Neighborhood.Settings?) -> Void = { _ in }
+  /// All that this node says to them, as a set.
+  package var sayToPeers: @Sendable (Neighborhood.Content) -> Void = { _ in }
+  package var postToPeer: @Sendable (Neighborhood.Letter) -> Void = { _ in }
+  /// Takes leave of them, before it returns.
+  package var stopPeers: @Sendable () -> Void = {}
   /// The monotonic clock.
   package var now: @Sendable () -> Instant
   /// The wall clock, in milliseconds since 1970.

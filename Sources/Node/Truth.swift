@@ -1,5 +1,6 @@
 package import Health
 package import Model
+internal import Peering
 package import Planner
 
 /// All that a node knows and wants, as one value: a change that cannot be carried
@@ -9,6 +10,7 @@ package struct Truth: Sendable {
   package private(set) var health = HealthBook()
   package private(set) var overrides = Overrides()
   package private(set) var sites = SiteBook()
+  package private(set) var peers = PeerBook()
   private var backends: [BackendKey: Backend] = [:]
 
   package init() {}
@@ -25,6 +27,7 @@ package struct Truth: Sendable {
     backends = next
     self.topology = topology
     sites.reconcile(topology.names?.sites ?? [])
+    adoptSharedOrders(except: Set(before.backends.keys))
     let states = overrides.states
     health.reconcile(topology, isProbed: { (states[$0] ?? next[$0]?.state) != .maintenance }, at: now)
     for key in next.keys where before.backends[key] != nil { resume(key, from: before.state(of: key), at: now) }
@@ -35,7 +38,7 @@ package struct Truth: Sendable {
   package mutating func observe(_ change: Change, at now: Instant) throws(Refusal) -> Bool {
     let revision = health.revision
     switch change {
-    case .load: return true
+    case .load, .peer: return true
     case .bgp, .announcement: return false
     case .probe(let report): health.handle(report, at: now)
     case .outlier(let trip): health.handle(.trip(failures: trip.failures, reason: trip.reason), trip.key, at: now)
@@ -56,6 +59,35 @@ package struct Truth: Sendable {
       return true
     }
     return health.revision != revision
+  }
+
+  mutating func observe(_ observation: PeerObservation, at now: Instant) -> PeerBook.Remark? {
+    peers.observe(observation, at: now)
+  }
+
+  mutating func merge(_ registers: [Register]) -> [Register] { peers.merge(registers) }
+
+  mutating func share(_ value: String?, _ key: RegisterKey, node: String, wall: Int64) {
+    peers.say(value, key, node: node, wall: wall)
+  }
+
+  func knows(_ key: BackendKey) -> Bool { backends[key] != nil }
+
+  /// Whether the order says something else than what is in force.
+  func differs(_ order: Change.Order, for key: BackendKey) -> Bool {
+    switch order {
+    case .state(let state): self.state(of: key) != state
+    case .weight(let weight): (overrides.weights[key] ?? backends[key]?.weight) != weight
+    }
+  }
+
+  /// What peers said of backends that have just come.
+  mutating func adoptSharedOrders(except known: Set<BackendKey>) {
+    for (key, register) in peers.registers.entries {
+      let backend = BackendKey(pool: key.pool, backend: key.backend)
+      guard backends[backend] != nil, !known.contains(backend), let order = key.order(register.value) else { continue }
+      overrides.set(order, for: backend)
+    }
   }
 
   package mutating func takeRemarks() -> [HealthBook.Remark] { health.takeRemarks() }

@@ -29,6 +29,8 @@ package enum DataPlaneError: Error, Hashable, Sendable, CustomStringConvertible 
 /// The workers, seen from above: Worlds and drain orders in, observations and statistics out.
 package final class DataPlane: Sendable {
   private struct State {
+    /// By pool: how many persistence entries it may have.
+    var persistenceLimits: [String: Int] = [:]
     var listenerRows: [String: UInt32] = [:]
     var poolRows: [String: UInt32] = [:]
     var binds: [BindKey: Bound] = [:]
@@ -60,7 +62,7 @@ package final class DataPlane: Sendable {
     let local: Endpoint?
   }
 
-  private let shared: Shared
+  let shared: Shared
   private let mailboxes: [Mailbox<WorkerOrder>]
   private let counters: [WorkerCounters]
   private let sink: LogSink
@@ -103,6 +105,7 @@ package final class DataPlane: Sendable {
   }
 
   package var workers: Int { mailboxes.count }
+  var persistenceLimits: [String: Int] { state.withLock { $0.persistenceLimits } }
 
   /// Serves by a World from now on, or says why not and goes on with the one before.
   ///
@@ -126,6 +129,7 @@ package final class DataPlane: Sendable {
         throw error
       }
       sink.setTarget(world.topology.accessLog)
+      next.persistenceLimits = world.topology.persistenceLimits
       state = next
     }
   }

@@ -2,6 +2,8 @@ internal import Kernel
 internal import Model
 internal import NameServer
 internal import Node
+internal import PeerLink
+internal import Peering
 internal import Prober
 internal import Proxy
 internal import Telemetry
@@ -25,6 +27,12 @@ enum Drivers {
       throw Failure("cannot start the prober: \(error)", hint: "raise the limit of open files")
     }
     let names = try names(plane)
+    let links: PeerLinks
+    do throws(Errno) {
+      links = try PeerLinks(.openSSL, tables: TableAccess(plane)) { post(.peer($0)) }
+    } catch {
+      throw Failure("cannot start the peers' thread: \(error)", hint: "raise the limit of open files")
+    }
     var ports = Ports(
       applyWorld: { world in
         // Each refuses before it changes anything, and the first goes back when the second refuses.
@@ -57,8 +65,10 @@ enum Drivers {
         answer: { name, type, client in try names.answer(name, type, client: client) }),
       now: { Clock.now() }, wallClock: { Clock.wall() / 1_000 })
     ports.bgp = BGPDriver(post: post).port
+    ports.connect(links)
     return ports
   }
+
   private static func names(_ plane: DataPlane) throws(Failure) -> NameServer {
     do throws(NameServerError) {
       return try NameServer(loads: {

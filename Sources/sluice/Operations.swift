@@ -18,6 +18,7 @@ struct Operations: AdminOperations {
   }
 
   func status() async -> StatusReport { StatusReport(await node.snapshot()) }
+  func peers() async -> PeersReport { PeersReport(await node.snapshot()) }
   func phase() async -> StatusReport.Phase { .init(await node.phase) }
 
   func history() async -> HistoryReport { await recorder.report() }

@@ -143,5 +143,5 @@ extension BalancePolicy {
 
 extension Duration {
   /// To the millisecond.
-  fileprivate var reportedSeconds: Double { Double(milliseconds) / 1_000 }
+  var reportedSeconds: Double { Double(milliseconds) / 1_000 }
 }

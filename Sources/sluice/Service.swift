@@ -45,6 +45,7 @@ struct Service {
       await admin.stop()
       node.ports.bgp.stop(.shutdown("sluice cannot serve"))
       node.ports.stopProbes()
+      node.ports.stopPeers()
       throw Failure("cannot serve: \(error)", hint: "is the address free, and may this user have it?")
     }
     if await node.phase == .serving {
@@ -58,6 +59,7 @@ struct Service {
     await operations.rolloutDriver.stop()
     await node.drained(within: await node.snapshot().topology.drainTimeout)
     node.ports.bgp.stop(await node.farewell)
+    node.ports.stopPeers()
     node.ports.stopDataPlane()
     await admin.stop()
     listening.cancel()

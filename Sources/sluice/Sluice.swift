@@ -14,9 +14,7 @@ internal import ArgumentParser
     discussion: "Try it: `sluice demo`. Then write a file, `sluice check` it, `sluice run` it.",
     version: Version.text,
     subcommands: [
-      RunCommand.self, CheckCommand.self, DemoCommand.self, StatusCommand.self, TopCommand.self, RolloutCommand.self,
-      DrainCommand.self,
-      ReadyCommand.self,
+      RunCommand.self, CheckCommand.self, DemoCommand.self, StatusCommand.self, TopCommand.self, RolloutCommand.self, DrainCommand.self, ReadyCommand.self, PeersCommand.self,
       MaintenanceCommand.self, WeightCommand.self, BGPCommand.self, ReloadCommand.self, NameCommand.self,
       EventsCommand.self,
       ControllerCommand.self,

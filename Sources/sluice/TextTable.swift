@@ -22,6 +22,8 @@ struct TextTable {
 
   init(_ columns: [(title: String, alignment: Alignment)]) { self.columns = columns }
 
+  var isEmpty: Bool { rows.isEmpty }
+
   mutating func add(_ cells: [Cell]) { rows.append(cells) }
 
   /// Lines without trailing spaces, each ended by a newline.

@@ -13,6 +13,10 @@ actor FakeNode: AdminOperations {
       sinceSeconds: 1, weight: 100, effectiveWeight: 100, priority: 0)
   }
 
+  func peers() -> PeersReport {
+    PeersReport(node: "a", site: nil, peers: [], overrides: [])
+  }
+
   func nameService() -> NameServiceReport { NameServiceReport(zones: [], names: [], sites: [], counters: [:]) }
 
   func nameAnswer(_ name: String, _ type: String, client: String?) -> NameAnswerReport {

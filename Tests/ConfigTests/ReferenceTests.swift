@@ -25,6 +25,17 @@ import Testing
     expected.admin.token = "a-long-random-token"
     expected.admin.readToken = "a-token-for-looking"
     expected.admin.metrics = Endpoint(.loopbackV4, 9145)
+    expected.node.name = "lb-1"
+    expected.node.site = "eu-1"
+    var peers = PeerSettings(
+      key: "a-long-random-key-of-all-nodes",
+      nodes: [
+        .init(name: "lb-1", address: Endpoint(.loopbackV4, 7946)),
+        .init(name: "lb-2", address: Endpoint(IPAddress(127, 0, 0, 2), 7946)),
+      ])
+    peers.previousKey = "the-key-before-that-one"
+    peers.bind = Endpoint(.loopbackV4, 7946)
+    expected.peers = peers
     expected.listeners = topology.listeners
     expected.pools = topology.pools
     expected.names = topology.names
