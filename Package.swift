@@ -76,7 +76,7 @@ let package = Package(
     floor("Prober", ["Model", "HTTP", "Health", "Routing", "Kernel", "Reactor"]),
     floor("NameServer", ["Wire", "Model", "DNS", "Telemetry", "GeoIP", "Kernel", "Reactor"]),
 
-    floor("Announcer", ["Wire", "Model", "BGP", "BFD", "Kernel", "Reactor"]),
+    floor("Announcer", ["Wire", "Model", "VRRP", "BGP", "BFD", "Kernel", "Reactor", "TLS"]),
 
     // Floor 4: edges.
     floor("Config", ["Model", "BGP", "Routing", "DNS", .product(name: "Yams", package: "Yams")]),
@@ -154,6 +154,7 @@ let package = Package(
     tests("Health", ["Health", "Wire", "Model"]),
     tests("Planner", ["Planner", "Wire", "Model"]),
     tests("Routing", ["Routing", "Wire", "Model"]),
+    tests("Announcer", ["Announcer", "Kernel", "Model"]),
     tests("Prober", ["Prober", "Health", "HTTP", "Kernel", "Model", "Routing", "Wire"]),
     tests("Config", ["Config", "Routing", "Model", "Wire"]),
     tests("NameServer", ["NameServer", "DNS", "Kernel", "Model", "Telemetry"]),

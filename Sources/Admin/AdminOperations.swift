@@ -14,6 +14,8 @@ package protocol AdminOperations: NameOperations, BGPOperations, RolloutOperatio
   func set(weight: Int, pool: String, backend: String) async throws(AdminError) -> BackendReport
   /// Reads the file again and takes it over, whole or not at all.
   func reload() async throws(AdminError) -> ChangeReport
+  func vips() async -> VIPsReport
+  func order(_ order: VIPWish, vip: String) async throws(AdminError) -> VIPStatusReport
   /// What a reload with this configuration text would change.
   func check(_ text: String, name: String) async throws(AdminError) -> ChangeReport
 }

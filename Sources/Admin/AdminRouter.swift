@@ -75,6 +75,7 @@ package enum AdminRouter {
           return try json(try await operations.set(weight: weight, pool: pool, backend: backend))
         }
       ])
+    addVIPs(router, operations)
     return router
   }
 

@@ -42,19 +42,20 @@ extension Reader {
     }
   }
 
-  private func exec(_ node: Node) -> Probe.Kind? {
+  /// A program and its arguments.
+  func exec(_ node: Node, label: String = "exec") -> Probe.Kind? {
     guard case .list(let items) = node.content, let first = items.first else {
       error(
         node.place,
-        "`exec`: expected a list of the program's path and its arguments, found \(node.scalar == nil ? "none" : node.found)"
+        "`\(label)`: expected a list of the program's path and its arguments, found \(node.scalar == nil ? "none" : node.found)"
       )
       return nil
     }
     let argument = Kind<String>("text without NUL") {
       $0.isNothing || $0.text.utf8.contains(0) ? .wrong() : .value($0.text)
     }
-    let program = scalar(first, .absolutePath, label: "exec")
-    let arguments = items.dropFirst().compactMap { scalar($0, argument, label: "exec") }
+    let program = scalar(first, .absolutePath, label: label)
+    let arguments = items.dropFirst().compactMap { scalar($0, argument, label: label) }
     return program.map { .exec(command: [$0] + arguments) }
   }
 

@@ -26,6 +26,11 @@ extension Reader {
       result.pools += read.watching
     }
     fields.with("bgp", .bgp) { result.bgp = bgp($0, result) }
+    fields.read("vip-realtime", .boolean, into: &result.isVIPRealtime)
+    let vips = fields.names("vips").compactMap { vip($0) }
+    result.vips = vips.map(\.vip)
+    checkVIPs(vips, listeners: result.listeners.map(\.name), pools: pools.map(\.entry.key))
+    result.markMovingBinds()
     checkPoolNames(pools.map(\.entry))
     checkUses(pools.compactMap(\.read))
     checkSharedSecret(result, pools.compactMap(\.read), fields)

@@ -11,8 +11,7 @@ struct Section: Sendable {
 
   static let root = Section(
     "the file", "workers", "drain-timeout", "secret", "access-log", "admin", "node", "peers", "listeners", "pools",
-    "dns",
-    "bgp")
+    "dns", "bgp", "vips", "vip-realtime")
   static let secret = Section("secret", "file")
   static let admin = Section("admin", "socket", "bind", "token", "read-token", "metrics")
 
@@ -101,6 +100,14 @@ struct Section: Sendable {
     "degrade", "while", "next-hop", "origin", "prepend", "med", "local-preference", "communities",
     "extended-communities", "large-communities")
   static let condition = Section("condition", "pool", "listener", "healthy")
+  static let vip = Section(
+    "vip", "interface", "addresses", "companions", "router-id", "version", "priority", "interval", "preempt",
+    "preempt-delay", "peers", "source", "hop-limit", "checksum", "password", "keys", "virtual-mac", "group", "announce",
+    "track")
+  static let advertKey = Section("keys", "id", "secret")
+  static let announce = Section("announce", "count", "delay", "refresh")
+  static let track = Section(
+    "track", "pool", "interface", "listener", "script", "weight", "every", "timeout", "rise", "fall")
 
   static let all = [
     root, secret, admin, node, peers, listener, bind, access, limits, listenerTimeouts, http, udp, route, match, path,
@@ -112,5 +119,6 @@ struct Section: Sendable {
     responseRate,
     transactionKey, zone, transfer, signing, balancedName, nameTTL, nameChoice, site, bgp, bgpDrain,
     speaker, bfd, announcement, degrade, condition,
+    vip, advertKey, announce, track,
   ]
 }

@@ -42,6 +42,11 @@ package struct NetworkLink: Hashable, Sendable {
   package var mtu: Int
 
   package var isRunning: Bool { isUp && (hasCarrier || isLoopback) }
+
+  /// A macvlan that was made for a virtual router's MAC, perhaps by a process that is dead.
+  package var isVirtualRouterLink: Bool {
+    kind == "macvlan" && name.hasPrefix("slv") && hardware?.bytes.prefix(4) == [0, 0, 0x5e, 0]
+  }
 }
 
 /// Whose an address is, as the kernel keeps it with the address (IFA_PROTO, Linux 5.18): what a crash left is recognised

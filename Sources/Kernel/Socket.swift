@@ -22,9 +22,11 @@ package enum Socket {
   /// A bound socket of a `SO_REUSEPORT` group; a stream socket also listens.
   ///
   /// A Unix socket cannot be in such a group: all workers share the one descriptor.
-  /// - Parameter destinations: whether each datagram comes with the address that it was sent to.
+  /// - Parameters:
+  ///   - destinations: whether each datagram comes with the address that it was sent to.
+  ///   - elsewhere: the address may be on another machine now, and come here later.
   package static func listen(
-    _ address: SocketAddress, _ kind: Kind, destinations: Bool = true
+    _ address: SocketAddress, _ kind: Kind, destinations: Bool = true, elsewhere: Bool = false
   ) throws(Errno) -> Int32 {
     let name = SocketName(address)
     if case .unix(let path) = address, !path.hasPrefix("@") {
@@ -39,6 +41,7 @@ package enum Socket {
         // "[::]:80" and "0.0.0.0:80" are two binds, so that each does what it says.
         if endpoint.address.family == .v6 { try set(fd, Int32(IPPROTO_IPV6), IPV6_V6ONLY, 1) }
         if kind == .datagram, destinations { try enablePacketInfo(fd, endpoint.address.family) }
+        if elsewhere { try allowForeignAddress(fd, endpoint.address.family) }
       }
       guard unsafe name.withPointer({ unsafe bind(fd, $0, $1) }) == 0 else { throw .last }
       if kind == .stream { guard Glibc.listen(fd, Int32(Socket.backlog)) == 0 else { throw .last } }
@@ -50,14 +53,25 @@ package enum Socket {
   }
 
   /// Whether the address can be bound by somebody who does not share it (a port in use by another program).
-  package static func probeExclusive(_ address: SocketAddress, _ kind: Kind) throws(Errno) {
+  package static func probeExclusive(
+    _ address: SocketAddress, _ kind: Kind, elsewhere: Bool = false
+  ) throws(Errno) {
     guard case .ip(let endpoint) = address, endpoint.port != 0 else { return }
     let name = SocketName(address)
     let fd = try open(name.domain, kind)
     defer { close(fd) }
     if kind == .stream { try set(fd, SOL_SOCKET, SO_REUSEADDR, 1) }
     if endpoint.address.family == .v6 { try set(fd, Int32(IPPROTO_IPV6), IPV6_V6ONLY, 1) }
+    if elsewhere { try allowForeignAddress(fd, endpoint.address.family) }
     guard unsafe name.withPointer({ unsafe bind(fd, $0, $1) }) == 0 else { throw .last }
+  }
+
+  private static func allowForeignAddress(_ fd: Int32, _ family: IPAddress.Family) throws(Errno) {
+    if family == .v4 {
+      try set(fd, Int32(IPPROTO_IP), IP_FREEBIND, 1)
+    } else {
+      try set(fd, Int32(IPPROTO_IPV6), IPV6_FREEBIND, 1)
+    }
   }
 
   /// Permission bits of a Unix socket's file.

@@ -9,7 +9,8 @@ package import Model
 
   package init() {}
 
-  package init(_ endpoint: Endpoint) {
+  /// - Parameter scope: the link that a link-local IPv6 address is on.
+  package init(_ endpoint: Endpoint, scope: UInt32 = 0) {
     if endpoint.address.family == .v4 {
       var name = sockaddr_in()
       name.sin_family = sa_family_t(AF_INET)
@@ -20,6 +21,7 @@ package import Model
       var name = sockaddr_in6()
       name.sin6_family = sa_family_t(AF_INET6)
       name.sin6_port = endpoint.port.bigEndian
+      name.sin6_scope_id = scope
       // SAFETY: in6_addr is 16 bytes in network order.
       unsafe withUnsafeMutableBytes(of: &name.sin6_addr) { bytes in
         unsafe bytes.storeBytes(of: endpoint.address.high.bigEndian, toByteOffset: 0, as: UInt64.self)

@@ -44,6 +44,16 @@ package enum Thread {
   /// Processor cores that are online.
   package static var cores: Int { max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))) }
 
+  /// Lets the calling thread's timers be late by at most this; the kernel's habit is 50 µs.
+  package static func setTimerSlack(nanoseconds: UInt) { _ = sluice_set_timer_slack(nanoseconds) }
+
+  /// Puts the calling thread before all ordinary ones (SCHED_FIFO); its children are ordinary again.
+  /// - Parameter priority: 1–99.
+  package static func setRealtime(priority: Int) throws(Errno) {
+    let error = sluice_set_realtime(Int32(clamping: priority))
+    guard error == 0 else { throw Errno(error) }
+  }
+
   /// Binds the calling thread to a core; best effort.
   package static func pin(to core: Int) { _ = sluice_pin_thread(Int32(core)) }
 }

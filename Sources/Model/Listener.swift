@@ -29,6 +29,8 @@ package struct Bind: Hashable, Sendable {
   package var address: SocketAddress
   /// Permission bits of a Unix socket's file.
   package var mode: UInt16 = 0o666
+  /// An address that may be on another machine now: it is bound nevertheless.
+  package var isMoving = false
 
   package init(_ address: SocketAddress) { self.address = address }
 }

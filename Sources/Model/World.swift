@@ -17,6 +17,9 @@ package struct Topology: Hashable, Sendable {
   package var node = NodeIdentity()
   /// nil: this node is alone.
   package var peers: PeerSettings?
+  package var vips: [VIP] = []
+  /// Whether adverts go out by a thread before all ordinary ones.
+  package var isVIPRealtime = false
 
   package init() {}
 }

@@ -20,6 +20,8 @@ package enum Change: Hashable, Sendable {
   case announcement(AnnouncementCommand)
   /// A peer came, went or said something.
   case peer(PeerObservation)
+  /// Something of virtual addresses: what happened, or an operator's word.
+  case vip(VIPChange)
   /// Time has passed.
   case tick
 
@@ -55,6 +57,7 @@ package enum Refusal: Error, Hashable, Sendable {
   case noSuchPool(String)
   case noSuchBackend(BackendKey)
   case noSuchSite(String)
+  case noSuchVIP(String)
   /// The data plane could not take the World: the reason in words.
   case dataPlane(String)
   case noSuchAnnouncement(String)

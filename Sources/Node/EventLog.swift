@@ -11,6 +11,8 @@ package struct Event: Hashable, Sendable {
     case dropped
     /// An agent's word, or one that is not understood.
     case agent
+    /// Of virtual addresses: this node's state, two owners, what was verified or repaired, and the rest.
+    case active, backup, fault, dual, verified, repaired, vip
     /// Traffic fails, but ejecting would leave too few.
     case spared
     /// A step of an update in place.

@@ -30,6 +30,8 @@ package struct HealthBook: Sendable {
   /// When `tick` has something to do.
   package var nextDeadline: Instant? { pools.values.compactMap(\.nextTimer).min() }
 
+  package func verdict(_ key: BackendKey) -> Verdict? { pools[key.pool]?.verdict(key.backend) }
+
   package func knows(_ key: BackendKey) -> Bool { pools[key.pool]?.verdict(key.backend) != nil }
 
   /// What the Planner needs of every backend of the topology.

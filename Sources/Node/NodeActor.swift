@@ -26,7 +26,7 @@ package actor Node {
   var announcements = AnnouncementBook()
   var lastOrder = BGPOrder()
   var isRestarting = false
-  private var log = EventLog()
+  var log = EventLog()
   private let started: Instant
   /// Until when first verdicts are waited for; nil before `begin`.
   private var patience: Instant?
@@ -38,6 +38,7 @@ package actor Node {
   var said: Neighborhood.Content?
   var peerSettings: Neighborhood.Settings?
   var nextStranger: Instant?
+  var vips: [VIPOrder] = []
   private var startFailure: Refusal?
   private var waiters: [CheckedContinuation<Void, Never>] = []
   private nonisolated let inbox = AsyncStream<Change>.makeStream(bufferingPolicy: .bufferingOldest(1 << 16))
@@ -81,6 +82,7 @@ package actor Node {
       share(order, for: key)
       reconcileAnnouncements(at: now)
     case .peer(let observation): observe(observation, at: now)
+    case .vip(let change): try take(change)
     default:
       let isNews = try truth.observe(change, at: now)
       if isNews { isDirty = true }
@@ -151,6 +153,8 @@ package actor Node {
   package func drain() {
     guard phase != .draining else { return }
     phase = .draining
+    // Another node has the addresses before this one stops listening on them.
+    ports.vips.stop()
     record(.draining, nil, "no new connections; \(ports.openConnections()) are open")
     ports.stopProbes()
     ports.stopAccepting()
@@ -263,6 +267,7 @@ package actor Node {
       world.sites.isServedLike(next.sites)
     {
       isDirty = false
+      orderVIPs(next)
       return
     }
     do { try ports.applyWorld(next) } catch { throw .dataPlane("\(error)") }
@@ -272,6 +277,7 @@ package actor Node {
     isDirty = false
     notBefore = now + Node.spacing
     tellPeers()
+    orderVIPs(next)
   }
 
   func orderProbes() {

@@ -90,6 +90,7 @@ extension Refusal: CustomStringConvertible {
   package var description: String {
     switch self {
     case .noSuchPool(let name): "there is no pool \(name)"
+    case .noSuchVIP(let name): "there is no vip \(name)"
     case .noSuchBackend(let key): "there is no backend \(key.pool)/\(key.backend)"
     case .noSuchSite(let name): "there is no site \(name)"
     case .dataPlane(let reason): reason

@@ -31,6 +31,7 @@ package struct Ports: Sendable {
   package var postToPeer: @Sendable (Neighborhood.Letter) -> Void = { _ in }
   /// Takes leave of them, before it returns.
   package var stopPeers: @Sendable () -> Void = {}
+  package var vips = VIPPorts()
   /// The monotonic clock.
   package var now: @Sendable () -> Instant
   /// The wall clock, in milliseconds since 1970.

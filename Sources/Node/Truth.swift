@@ -11,6 +11,8 @@ package struct Truth: Sendable {
   package private(set) var overrides = Overrides()
   package private(set) var sites = SiteBook()
   package private(set) var peers = PeerBook()
+  /// Operators' words on VIPs.
+  package var handovers: [String: VIPHandover] = [:]
   private var backends: [BackendKey: Backend] = [:]
 
   package init() {}
@@ -29,7 +31,10 @@ package struct Truth: Sendable {
     sites.reconcile(topology.names?.sites ?? [])
     adoptSharedOrders(except: Set(before.backends.keys))
     let states = overrides.states
-    health.reconcile(topology, isProbed: { (states[$0] ?? next[$0]?.state) != .maintenance }, at: now)
+    reconcileHandovers(from: before.topology)
+    let probed = topology.withVIPScripts
+    health.reconcile(
+      probed, isProbed: { (states[$0] ?? next[$0]?.state) != .maintenance || $0.isVIPScript }, at: now)
     for key in next.keys where before.backends[key] != nil { resume(key, from: before.state(of: key), at: now) }
     return dropped
   }
@@ -38,7 +43,7 @@ package struct Truth: Sendable {
   package mutating func observe(_ change: Change, at now: Instant) throws(Refusal) -> Bool {
     let revision = health.revision
     switch change {
-    case .load, .peer: return true
+    case .load, .peer, .vip: return true
     case .bgp, .announcement: return false
     case .probe(let report): health.handle(report, at: now)
     case .outlier(let trip): health.handle(.trip(failures: trip.failures, reason: trip.reason), trip.key, at: now)
@@ -136,6 +141,7 @@ package struct Truth: Sendable {
   /// The checks that shall run: none for a backend in maintenance.
   package func probeTargets() -> [ProbeTarget] {
     var targets: [ProbeTarget] = []
+    targets += topology.vipScriptTargets
     for pool in topology.pools {
       for backend in pool.backends {
         let key = BackendKey(pool: pool.name, backend: backend.name)

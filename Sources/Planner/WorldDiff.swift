@@ -33,6 +33,7 @@ package struct WorldDiff: Hashable, Sendable, CustomStringConvertible {
   package init(from old: World?, to new: World) {
     listeners(old?.topology.listeners ?? [], new.topology.listeners)
     pools(old?.topology.pools ?? [], new.topology.pools)
+    vips(old?.topology.vips ?? [], new.topology.vips)
     if let old { node(old.topology, new.topology) }
     move(old.map(WorldDiff.percentages) ?? [:], WorldDiff.percentages(new), order: (old.map(names) ?? []) + names(new))
   }
@@ -118,12 +119,13 @@ package struct WorldDiff: Hashable, Sendable, CustomStringConvertible {
     note("admin", old.admin, new.admin, &details)
     note("access-log", old.accessLog, new.accessLog, &details)
     note("drain-timeout", old.drainTimeout, new.drainTimeout, &details) { "\($0.milliseconds)ms" }
+    note("vip-realtime", old.isVIPRealtime, new.isVIPRealtime, &details) { "\($0)" }
     note("secret", old.secret, new.secret, &details)
     note("bgp", old.bgp, new.bgp, &details)
     if !details.isEmpty { changes.append(Change(kind: .changed, subject: "node", details: details)) }
   }
 
-  private mutating func compare<Item: Equatable>(
+  mutating func compare<Item: Equatable>(
     _ old: [Item], _ new: [Item], name: (Item) -> String, subject: String, details: (Item, Item) -> [String]
   ) {
     let before = Dictionary(old.map { (name($0), $0) }, uniquingKeysWith: { first, _ in first })
@@ -201,7 +203,7 @@ private func names(_ world: World) -> [BackendKey] {
 }
 
 /// Adds to `details` what changed, with both values where `text` can say them.
-private func note<Value: Equatable>(
+func note<Value: Equatable>(
   _ what: String, _ old: Value, _ new: Value, _ details: inout [String], _ text: ((Value) -> String)? = nil
 ) {
   guard old != new else { return }

@@ -165,7 +165,7 @@ package final class DataPlane: Sendable {
   private func open(_ bind: Bind, _ key: BindKey, alone: Bool) throws(Errno) -> Bound {
     let kind: Socket.Kind = key.datagram ? .datagram : .stream
     // A socket of ours shares its port with anybody of our user who asks to: make sure that nobody has it yet.
-    if alone { try Socket.probeExclusive(bind.address, kind) }
+    if alone { try Socket.probeExclusive(bind.address, kind, elsewhere: bind.isMoving) }
     var descriptors: [Int32] = []
     do throws(Errno) {
       if case .unix(let path) = bind.address {
@@ -173,7 +173,7 @@ package final class DataPlane: Sendable {
         if !path.hasPrefix("@") { try Socket.setMode(path, bind.mode) }
         return Bound(descriptors: descriptors, isShared: true, local: nil)
       }
-      for _ in mailboxes { descriptors.append(try Socket.listen(bind.address, kind)) }
+      for _ in mailboxes { descriptors.append(try Socket.listen(bind.address, kind, elsewhere: bind.isMoving)) }
     } catch {
       for descriptor in descriptors { Socket.close(descriptor) }
       throw error

@@ -18,6 +18,7 @@ struct Active: Hashable, Sendable {
   struct Rival: Hashable, Sendable {
     var address: IPAddress
     var began: Instant
+    var heardAt: Instant
     var answeredAt: Instant
     /// It is gone when nothing was heard until then.
     var quietAt: Instant
@@ -57,7 +58,12 @@ extension VirtualRouter {
     var active = old
     if advert.priority == 0 {
       answer(&active, at: now, &effects)
-      if active.rival?.address == admitted.source { endDualActive(&active, at: now, &effects) }
+      if active.rival?.address == admitted.source {
+        endDualActive(&active, at: now, &effects)
+      } else if !isHandover(active, admitted, at: now) {
+        // Who resigns had the addresses until now.
+        assertOwnership(&active, at: now, &effects)
+      }
       phase = .active(active)
       return
     }
@@ -69,6 +75,11 @@ extension VirtualRouter {
       return
     }
     answer(&active, at: now, &effects)
+    if active.rival == nil, isHandover(active, admitted, at: now) {
+      announce(1, &effects)
+      phase = .active(active)
+      return
+    }
     let quiet = max(advert.interval, configuration.interval).duration.nanoseconds * 3
     let quietAt = now + .nanoseconds(quiet)
     if var rival = active.rival {
@@ -78,14 +89,21 @@ extension VirtualRouter {
         rival.answeredAt = now
       }
       rival.address = admitted.source
+      rival.heardAt = now
       rival.quietAt = quietAt
       active.rival = rival
     } else {
-      active.rival = Active.Rival(address: admitted.source, began: now, answeredAt: now, quietAt: quietAt)
+      active.rival = Active.Rival(
+        address: admitted.source, began: now, heardAt: now, answeredAt: now, quietAt: quietAt)
       announce(1, &effects)
       effects.append(.report(.dualActiveBegan(rival: admitted.source)))
     }
     phase = .active(active)
+  }
+
+  /// Whether this is the last word of the Active router that this one has just replaced.
+  private func isHandover(_ active: Active, _ admitted: AdmittedAdvert, at now: Instant) -> Bool {
+    now <= active.since + max(admitted.advertisement.interval, configuration.interval).duration
   }
 
   private func isLess(than other: IPAddress) -> Bool { primaryAddress.map { $0 < other } ?? true }
@@ -98,10 +116,13 @@ extension VirtualRouter {
     advertise(&active, at: now, &effects)
   }
 
-  /// To Backup because of somebody else, who needs no resignation.
+  /// To Backup because of somebody else, who needs no resignation, but must know that there were two: where it hears
+  /// first and this one falls silent, nobody would tell the neighbours on this side of a healed cut that the addresses
+  /// have moved. So one last advert goes out. It is inferior, which every Active router answers (RFC 9568 §6.4.3).
   private mutating func stepDown(
     _ reason: Reason, heard admitted: AdmittedAdvert, at now: Instant, _ effects: inout [Effect]
   ) {
+    effects.append(.send(configuration.advertisement(priority: effectivePriority)))
     release(&effects)
     let interval = configuration.version == .v3 ? admitted.advertisement.interval : configuration.interval
     phase = .backup(Backup(interval: interval, downAt: now + activeDown(interval), lastHeard: admitted.source))
@@ -143,7 +164,12 @@ extension VirtualRouter {
   private func endDualActive(_ active: inout Active, at now: Instant, _ effects: inout [Effect]) {
     guard let rival = active.rival else { return }
     active.rival = nil
-    effects.append(.report(.dualActiveEnded(rival: rival.address, lasted: now - rival.began)))
+    effects.append(.report(.dualActiveEnded(rival: rival.address, lasted: rival.heardAt - rival.began)))
+    assertOwnership(&active, at: now, &effects)
+  }
+
+  /// Tells the neighbours where the addresses are, and asks whether anybody else answers for them.
+  private func assertOwnership(_ active: inout Active, at now: Instant, _ effects: inout [Effect]) {
     announce(configuration.announcing.count, &effects)
     active.announcements = AnnouncementSchedule(configuration.announcing, at: now)
     active.verification = 1

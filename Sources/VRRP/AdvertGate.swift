@@ -18,8 +18,8 @@ package struct AdmittedAdvert: Hashable, Sendable {
 /// The one door for received packets of one virtual router: takes or drops them, and counts.
 package struct AdvertGate: Sendable {
   package private(set) var counters = AdvertCounters()
-  private let configuration: RouterConfiguration
-  private let code: MessageCode?
+  private var configuration: RouterConfiguration
+  private var code: MessageCode?
   private let sequenceFloor: UInt64
   /// By sender. Only holders of a key get an entry.
   private var windows: [IPAddress: ReplayWindow] = [:]
@@ -31,6 +31,12 @@ package struct AdvertGate: Sendable {
     self.configuration = configuration
     self.code = code
     self.sequenceFloor = sequenceFloor
+  }
+
+  /// Another configuration of the same router; the counters, and which numbers were taken, stay.
+  package mutating func reconfigure(_ configuration: RouterConfiguration, code: MessageCode?) {
+    self.configuration = configuration
+    self.code = code
   }
 
   /// Reads, checks and counts an IP payload.

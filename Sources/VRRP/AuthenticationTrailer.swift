@@ -14,8 +14,8 @@ package typealias MessageCode = @Sendable (_ key: UInt8, _ message: [UInt8]) -> 
 ///     +------+------+------+------+
 ///     |     reserved, zero        |
 ///     +---------------------------+
-///     |  sequence, 64 bits        |   upper 32: Unix time in seconds when the sender started;
-///     |                           |   lower 32: adverts since
+///     |  sequence, 64 bits        |   Unix time when the sender started, seconds in 32.32 bits of fixed point,
+///     |                           |   plus one for each advert since
 ///     +---------------------------+
 ///     |  code, 128 bits           |
 ///     +---------------------------+
@@ -65,11 +65,13 @@ package struct AdvertSealer: Hashable, Sendable {
   package var key: UInt8
   package private(set) var next: UInt64
 
-  /// - Parameter startedAt: Unix time in seconds. It must grow with each start: what is not greater than the last
-  ///   start's is taken for a replay by the peers.
-  package init(key: UInt8, startedAt: UInt32) {
+  /// - Parameter startedAt: Unix time in microseconds. It must grow with each start: what is not greater than the last
+  ///   start's is taken for a replay by the peers. So a restart within the same second is no replay either, and no
+  ///   sender counts faster than this clock.
+  package init(key: UInt8, startedAt: Int64) {
     self.key = key
-    next = UInt64(startedAt) << 32
+    let (seconds, microseconds) = UInt64(max(0, startedAt)).quotientAndRemainder(dividingBy: 1_000_000)
+    next = seconds << 32 | microseconds << 32 / 1_000_000
   }
 
   mutating func append(to writer: inout ByteWriter, _ header: PacketHeader, _ code: MessageCode) -> Bool {

@@ -67,6 +67,12 @@ package struct RouterConfiguration: Hashable, Sendable {
   /// Everything that moves, sorted.
   package var movingAddresses: [IPAddress] { Set(addresses + companions).sorted() }
 
+  /// Whether a router may go on with the other configuration as it stands.
+  package func isSameRouter(as other: RouterConfiguration) -> Bool {
+    version == other.version && virtualRouter == other.virtualRouter && addresses == other.addresses
+      && companions == other.companions && addressesArePermanent == other.addressesArePermanent
+  }
+
   package func advertisement(priority: UInt8) -> Advertisement {
     Advertisement(
       version: version, virtualRouter: virtualRouter, priority: priority, interval: interval, addresses: addresses,

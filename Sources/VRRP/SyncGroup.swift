@@ -52,6 +52,17 @@ package struct SyncGroup: Sendable {
     settle(before: before, at: now, &effects)
   }
 
+  /// Another configuration of a member, which stays what it is.
+  package mutating func reconfigure(
+    _ configuration: RouterConfiguration, tracks: Tracks, member: Int, at now: Instant,
+    into effects: inout [MemberEffect]
+  ) {
+    guard members.indices.contains(member) else { return }
+    let before = members.map(\.state)
+    tell(member, at: now, &effects) { $0.reconfigure(configuration, tracks: tracks, at: $1, into: &$2) }
+    settle(before: before, at: now, &effects)
+  }
+
   private mutating func settle(before: [RouterState], at now: Instant, _ effects: inout [MemberEffect]) {
     shareFaults(at: now, &effects)
     for (member, priority) in priorities() where members[member].ceiling != priority {
@@ -110,6 +121,7 @@ extension VirtualRouter {
   /// The group becomes Active.
   mutating func promote(at now: Instant, _ effects: inout [Effect]) {
     guard case .backup(let backup) = phase else { return }
-    becomeActive(takeoverReason(backup), at: now, &effects)
+    let ownsNow = configuration.isOwner && effectivePriority == 255
+    becomeActive(ownsNow ? .owner : takeoverReason(backup), at: now, &effects)
   }
 }

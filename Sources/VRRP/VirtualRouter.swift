@@ -30,7 +30,7 @@ package struct VirtualRouter: Sendable {
     case claim
   }
 
-  package let configuration: RouterConfiguration
+  package private(set) var configuration: RouterConfiguration
   package internal(set) var tracks: Tracks
   package internal(set) var primaryAddress: IPAddress?
   package internal(set) var handover: Handover?
@@ -125,6 +125,24 @@ package struct VirtualRouter: Sendable {
       verified(elsewhere, at: now, &effects)
     case .reassert:
       reassert(at: now, &effects)
+    }
+  }
+
+  /// Another configuration of the same virtual router: its state stays, and who is Active stays it.
+  ///
+  /// - Parameter new: `isSameRouter` as the present one.
+  package mutating func reconfigure(
+    _ new: RouterConfiguration, tracks: Tracks, at now: Instant, into effects: inout [Effect]
+  ) {
+    let before = effectivePriority
+    let hadInterval = configuration.interval
+    configuration = new
+    self.tracks = tracks
+    judgeFaults(at: now, &effects)
+    judgePriority(before: before, at: now, &effects)
+    if hadInterval != new.interval, case .active(var active) = phase {
+      advertise(&active, at: now, &effects)
+      phase = .active(active)
     }
   }
 

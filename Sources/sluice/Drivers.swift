@@ -26,6 +26,7 @@ enum Drivers {
     } catch {
       throw Failure("cannot start the prober: \(error)", hint: "raise the limit of open files")
     }
+    let vips = try VIPDrivers(topology, post: post)
     let names = try names(plane)
     let links: PeerLinks
     do throws(Errno) {
@@ -66,6 +67,7 @@ enum Drivers {
       now: { Clock.now() }, wallClock: { Clock.wall() / 1_000 })
     ports.bgp = BGPDriver(post: post).port
     ports.connect(links)
+    ports.vips = vips.ports
     return ports
   }
 

@@ -78,7 +78,10 @@ struct Operations: AdminOperations {
       throw Failure("the new configuration was not taken over: \(error)", hint: "the old one is still in force")
     }
     // Threads and the API's own sockets are made once.
-    for (name, changed) in [("admin", old.admin != topology.admin), ("workers", old.workers != topology.workers)]
+    for (name, changed) in [
+      ("admin", old.admin != topology.admin), ("workers", old.workers != topology.workers),
+      ("vip-realtime", old.isVIPRealtime != topology.isVIPRealtime),
+    ]
     where changed {
       changes.append("\(name): needs a restart")
     }
@@ -115,6 +118,7 @@ struct Operations: AdminOperations {
 extension AdminError {
   init(_ refusal: Refusal) {
     switch refusal {
+    case .noSuchVIP: self.init(.notFound, "\(refusal)", hint: "`sluice vip list` shows them")
     case .noSuchPool, .noSuchBackend, .noSuchSite:
       self.init(.notFound, "\(refusal)", hint: "`sluice status` lists pools and backends")
     case .noSuchAnnouncement:

@@ -6,6 +6,7 @@
 // than the API.
 
 internal import ArgumentParser
+internal import Kernel
 
 @main struct Sluice: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -14,12 +15,20 @@ internal import ArgumentParser
     discussion: "Try it: `sluice demo`. Then write a file, `sluice check` it, `sluice run` it.",
     version: Version.text,
     subcommands: [
-      RunCommand.self, CheckCommand.self, DemoCommand.self, StatusCommand.self, TopCommand.self, RolloutCommand.self, DrainCommand.self, ReadyCommand.self, PeersCommand.self,
-      MaintenanceCommand.self, WeightCommand.self, BGPCommand.self, ReloadCommand.self, NameCommand.self,
-      EventsCommand.self,
-      ControllerCommand.self,
+      RunCommand.self, CheckCommand.self, DemoCommand.self, StatusCommand.self, TopCommand.self, RolloutCommand.self,
+      DrainCommand.self, ReadyCommand.self, PeersCommand.self, MaintenanceCommand.self, WeightCommand.self,
+      BGPCommand.self, ReloadCommand.self, NameCommand.self, EventsCommand.self, ControllerCommand.self,
+      VIPCommand.self,
       VersionCommand.self,
     ])
+}
+
+extension Sluice {
+  /// On the main thread before there is any other: what is dropped here, no thread has.
+  @MainActor static func main() async {
+    if CommandLine.arguments.dropFirst().first == "run" { Privileges.dropOthers() }
+    await main(nil)
+  }
 }
 
 enum Version {

@@ -95,6 +95,23 @@ actor FakeNode: AdminOperations {
     return bgpStatus()
   }
 
+  func vips() -> VIPsReport {
+    var report = VIPsReport()
+    report.vips = [
+      VIPStatusReport(
+        name: "front", interface: "eth0", addresses: ["192.0.2.1"], routerId: 51, version: 3, intervalMilliseconds: 100)
+    ]
+    return report
+  }
+
+  func order(_ order: VIPWish, vip: String) throws(AdminError) -> VIPStatusReport {
+    guard let found = vips().vips.first(where: { $0.name == vip }) else {
+      throw AdminError(.notFound, "there is no vip \(vip)", hint: "`sluice vip list` shows them")
+    }
+    orders.append("\(order.rawValue) \(vip)")
+    return found
+  }
+
   private func find(_ pool: String, _ backend: String) throws(AdminError) {
     guard pool == "web", backend == FakeNode.backendName else {
       throw AdminError(.notFound, "there is no backend \(pool)/\(backend)", hint: "`sluice status` lists them")

@@ -18,6 +18,7 @@ struct Case: Sendable, CustomTestStringConvertible {
   @Test(arguments: badListeners) func aBadListenerIsNamed(_ bad: Case) {
     #expect(bad.snippet.diagnostics == bad.expected)
   }
+  @Test(arguments: badVIPs) func aBadVIPIsNamed(_ bad: Case) { #expect(bad.snippet.diagnostics == bad.expected) }
   @Test(arguments: badPools) func aBadPoolIsNamed(_ bad: Case) { #expect(bad.snippet.diagnostics == bad.expected) }
 
   @Test func aTerminalSeesTheLineAndACaret() throws {

@@ -40,12 +40,47 @@ import Testing
     expected.pools = topology.pools
     expected.names = topology.names
     expected.bgp = topology.bgp
+    expected.vips = topology.vips
     #expect(topology == expected)
     #expect(topology.listeners.map(\.name) == ["web", "db", "dns"])
     #expect(
       topology.pools.map(\.name) == [
         "web", "api", "db", "dns", "batch", "site:eu-1", "site:us-1", "dns:other.example.com.",
       ])
+  }
+
+  @Test func theVIPs() throws {
+    var front = VIP(
+      name: "front", interface: "sl-absent0",
+      addresses: [
+        VIPAddress(IPAddress(192, 0, 2, 10)), VIPAddress(IPAddress(192, 0, 2, 11), prefixLength: 24),
+      ], virtualRouter: 51)
+    front.companions = [VIPAddress(try #require(IPAddress("2001:db8::10")))]
+    front.priority = 150
+    front.interval = .milliseconds(100)
+    front.preemptDelay = .seconds(10)
+    front.source = IPAddress(192, 0, 2, 1)
+    front.keys = [
+      AdvertKey(id: 2, secret: "the-new-key-of-this-link"), AdvertKey(id: 1, secret: "the-old-key-of-this-link"),
+    ]
+    front.usesVirtualMAC = true
+    front.group = "edge"
+    front.announcing.refresh = .seconds(60)
+    var script = Probe(kind: .exec(command: ["/bin/true"]))
+    script.every = .seconds(5)
+    script.timeout = .seconds(2)
+    script.fall = 2
+    front.tracks = [
+      VIPTrack(.pool("web"), .weight(-100)), VIPTrack(.interface("sl-absent1"), .fault),
+      VIPTrack(.listener("web"), .weight(-50)), VIPTrack(.script(script), .weight(20)),
+    ]
+    var back = VIP(
+      name: "back", interface: "sl-absent0", addresses: [VIPAddress(IPAddress(198, 51, 100, 10))], virtualRouter: 52)
+    back.version = .v2
+    back.password = "s3cret"
+    back.peers = [IPAddress(198, 51, 100, 2), IPAddress(198, 51, 100, 3)]
+    back.minimumHopLimit = 64
+    #expect(topology.vips == [front, back])
   }
 
   @Test func theHTTPListener() throws {

@@ -12,7 +12,7 @@ import Wire
     return AdvertGate(configuration, code: Malformed.code, sequenceFloor: floor)
   }
 
-  func sealed(_ count: Int, startedAt: UInt32 = 1000, key: UInt8 = 1) -> [[UInt8]] {
+  func sealed(_ count: Int, startedAt: Int64 = 1_000_000_000, key: UInt8 = 1) -> [[UInt8]] {
     var sealer = AdvertSealer(key: key, startedAt: startedAt)
     let advert = RouterConfiguration.example().advertisement(priority: 150)
     return (0..<count).compactMap { _ in advert.encode(in: header, sealedBy: &sealer, with: Malformed.code) }
@@ -41,8 +41,8 @@ import Wire
 
   @Test func aRestartedSenderGoesOnAndItsPastDoesNot() throws {
     var gate = sealedGate()
-    let past = sealed(5, startedAt: 1000)
-    let present = sealed(5, startedAt: 1001)
+    let past = sealed(5, startedAt: 1_000_000_000)
+    let present = sealed(5, startedAt: 1_001_000_000)
     _ = try gate.admit(past[0], in: header, local: nil)
     _ = try gate.admit(present[0], in: header, local: nil)
     #expect(throws: AdvertError.replay) { try gate.admit(past[4], in: header, local: nil) }
@@ -60,7 +60,7 @@ import Wire
   @Test func keysChangeWhileBothAreKnown() throws {
     var gate = sealedGate()
     _ = try gate.admit(sealed(1, key: 1)[0], in: header, local: nil)
-    _ = try gate.admit(sealed(1, startedAt: 1001, key: 2)[0], in: header, local: nil)
+    _ = try gate.admit(sealed(1, startedAt: 1_001_000_000, key: 2)[0], in: header, local: nil)
     #expect(sealed(1, key: 3).isEmpty, "an unknown key seals nothing")
   }
 
@@ -110,5 +110,13 @@ import Wire
     configuration.addresses.reverse()
     let bytes = try #require(configuration.advertisement(priority: 9).encode(in: header))
     #expect(try !gate.admit(bytes, in: header, local: nil).namesOtherAddresses)
+  }
+
+  @Test func aRestartWithinTheSecondIsNoReplay() {
+    let first = AdvertSealer(key: 1, startedAt: 1_700_000_000_250_000)
+    let second = AdvertSealer(key: 1, startedAt: 1_700_000_000_260_000)
+    #expect(first.next >> 32 == 1_700_000_000)
+    #expect(first.next & 0xffff_ffff == 1 << 30, "a quarter of a second")
+    #expect(second.next - first.next > 40_000_000, "more than adverts can be sent in 10 ms")
   }
 }

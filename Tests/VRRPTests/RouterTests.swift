@@ -129,7 +129,7 @@ import VRRP
     let seen13 = bench.run(300)
     #expect(seen13.compactMap(\.short) == ["send 1", "send 1", "send 1"], "it serves meanwhile")
     let taken = bench.tell(Transition.configuration.advert(50, from: "192.0.2.1"))
-    #expect(taken.compactMap(\.short) == ["hold 0"])
+    #expect(taken.compactMap(\.short) == ["send 1", "hold 0"])
     #expect(bench.router.state == .backup)
   }
 
@@ -203,11 +203,11 @@ import VRRP
     var first: [Effect] = []
     for step in 0..<5 {
       let effects = bench.tell(Transition.configuration.advert(50, from: "192.0.2.1"), after: 90)
-      if step == 0 { first = effects }
+      if step == 1 { first = effects }
     }
     #expect(first.compactMap(\.report) == [.dualActiveBegan(rival: rival)])
     let rest = bench.run(400)
-    #expect(rest.compactMap(\.report) == [.dualActiveEnded(rival: rival, lasted: .milliseconds(660))])
+    #expect(rest.compactMap(\.report) == [.dualActiveEnded(rival: rival, lasted: .milliseconds(270))])
     #expect(rest.contains(.announce([vip], count: 3)))
     #expect(rest.contains(.verifyAlone([vip])))
     let seen15 = bench.tell(.verified(answeredElsewhere: []))
@@ -218,14 +218,29 @@ import VRRP
 
   @Test func aRivalThatResignsEndsItAtOnce() {
     var bench = Bench(.example(), in: .active)
-    _ = bench.tell(Transition.configuration.advert(50, from: "192.0.2.1"), after: 20)
+    _ = bench.tell(Transition.configuration.advert(50, from: "192.0.2.1"), after: 150)
     let effects = bench.tell(Transition.configuration.advert(0, from: "192.0.2.1"), after: 20)
+    #expect(effects.compactMap(\.short) == ["send 100", "announce 3", "verify"])
+  }
+
+  @Test func theLastAdvertOfAReplacedRouterIsNoRival() {
+    var bench = Bench(.example(), in: .active)
+    let effects = bench.tell(Transition.configuration.advert(50, from: "192.0.2.1"), after: 100)
+    #expect(effects.compactMap(\.short) == ["send 100", "announce 1"])
+    #expect(effects.compactMap(\.report).isEmpty)
+    let later = bench.tell(Transition.configuration.advert(50, from: "192.0.2.1"), after: 1)
+    #expect(later.compactMap(\.report) == [.dualActiveBegan(rival: address("192.0.2.1"))])
+  }
+
+  @Test func whoResignsOutOfNowhereHadTheAddresses() {
+    var bench = Bench(.example(), in: .active)
+    let effects = bench.tell(Transition.configuration.advert(0, from: "192.0.2.1"), after: 500)
     #expect(effects.compactMap(\.short) == ["send 100", "announce 3", "verify"])
   }
 
   @Test func whoStillAnswersIsReportedAndAskedAgainWithGrowingPatience() {
     var bench = Bench(.example(), in: .active)
-    _ = bench.tell(Transition.configuration.advert(50, from: "192.0.2.1"), after: 20)
+    _ = bench.tell(Transition.configuration.advert(50, from: "192.0.2.1"), after: 150)
     _ = bench.tell(Transition.configuration.advert(0, from: "192.0.2.1"), after: 20)
     var attempts: [Int] = []
     var asked = 0
@@ -244,11 +259,54 @@ import VRRP
   @Test func theLoserGivesTheAddressUpAtOnce() {
     var bench = Bench(.example(), in: .active)
     let effects = bench.tell(Transition.configuration.advert(150, from: "192.0.2.1"), after: 50)
-    #expect(effects.compactMap(\.short) == ["hold 0"])
+    #expect(effects.compactMap(\.short) == ["send 100", "hold 0"], "its last advert tells the winner of the two")
     #expect(
       effects.compactMap(\.report) == [
         .changed(from: .active, to: .backup, .outranked(by: address("192.0.2.1"), priority: 150))
       ])
+  }
+}
+
+@Suite struct ReconfigurationTests {
+  @Test(arguments: [RouterState.backup, .active])
+  func anotherPriorityKeepsTheState(state: RouterState) {
+    var bench = Bench(.example(priority: 100), in: state)
+    var effects: [Effect] = []
+    bench.router.reconfigure(.example(priority: 150), tracks: Bench.tracks, at: bench.now, into: &effects)
+    #expect(bench.router.state == state)
+    #expect(bench.router.effectivePriority == 150)
+    #expect(effects.compactMap(\.short) == (state == .active ? ["send 150"] : []))
+    #expect(effects.compactMap(\.report) == [.priority(from: 100, to: 150)])
+  }
+
+  @Test func aTrackThatFailsComesByTheSameWay() {
+    var bench = Bench(.example(), in: .active)
+    var tracks = Bench.tracks
+    _ = tracks.set("link", isWell: false)
+    var effects: [Effect] = []
+    bench.router.reconfigure(.example(), tracks: tracks, at: bench.now, into: &effects)
+    #expect(effects.compactMap(\.short) == ["send 0", "hold 0"])
+    #expect(bench.router.state == .initialize)
+  }
+
+  @Test func aShorterIntervalIsAdvertisedAtOnce() {
+    var bench = Bench(.example(), in: .active)
+    var faster = RouterConfiguration.example()
+    faster.interval = every(1)
+    var effects: [Effect] = []
+    bench.router.reconfigure(faster, tracks: Bench.tracks, at: bench.now, into: &effects)
+    #expect(effects == [.send(faster.advertisement(priority: 100))])
+    #expect(bench.router.deadline == bench.now + .milliseconds(10))
+  }
+
+  @Test func otherAddressesAreAnotherRouter() {
+    let router = RouterConfiguration.example()
+    var other = router
+    other.priority = 7
+    other.peers = [address("192.0.2.9")]
+    #expect(other.isSameRouter(as: router))
+    other.addresses = [address("192.0.2.101")]
+    #expect(!other.isSameRouter(as: router))
   }
 }
 

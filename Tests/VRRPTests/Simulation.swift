@@ -97,7 +97,7 @@ struct Simulation {
         configurations.enumerated().map { ($1, tracks, primaryAddress: address(index, link: $0)) }),
       drift: Int64(random.below(20_001)) - 10_000, offset: Int64(random.below(1_000_000_000)),
       gates: configurations.map { AdvertGate($0, code: Simulation.code) },
-      sealer: AdvertSealer(key: 7, startedAt: UInt32(truncatingIfNeeded: time / 1_000_000) + 1),
+      sealer: AdvertSealer(key: 7, startedAt: time / 1_000 + 1),
       held: Array(repeating: [], count: settings.links), configurations: configurations)
   }
 

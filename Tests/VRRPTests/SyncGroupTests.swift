@@ -100,7 +100,7 @@ import VRRP
     var bench = Bench()
     bench.activate()
     let effects = bench.tell(higherInside, 1)
-    #expect(effects == ["1: hold 0", "0: send 0", "0: hold 0"])
+    #expect(effects == ["1: send 110", "1: hold 0", "0: send 0", "0: hold 0"])
     #expect(bench.states == [.backup, .backup])
   }
 

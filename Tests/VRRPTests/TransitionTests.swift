@@ -63,8 +63,9 @@ struct Transition: Sendable, CustomTestStringConvertible {
     Transition(.active, "shutdown", .shutdown, .initialize, ["send 0", "hold 0"]),
     Transition(.active, "an early tick", .tick, .active, after: 99),
     Transition(.active, "the timer", .tick, .active, ["send 100"], after: 100),
-    Transition(.active, "a higher advert", advert(101), .backup, ["hold 0"]),
-    Transition(.active, "an equal advert of a greater address", advert(100, "192.0.2.6"), .backup, ["hold 0"]),
+    Transition(.active, "a higher advert", advert(101), .backup, ["send 100", "hold 0"]),
+    Transition(
+      .active, "an equal advert of a greater address", advert(100, "192.0.2.6"), .backup, ["send 100", "hold 0"]),
     Transition(.active, "an equal advert of a lesser address", advert(100), .active, ["send 100", "announce 1"]),
     Transition(.active, "a lower advert", advert(99, "192.0.2.6"), .active, ["send 100", "announce 1"]),
     Transition(.active, "a lower advert just after ours", advert(99), .active, ["announce 1"], after: 9),

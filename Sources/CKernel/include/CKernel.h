@@ -42,3 +42,24 @@ struct sluice_packet_info {
 };
 struct sluice_packet_info sluice_get_packet_info(struct msghdr *header);
 void sluice_set_packet_info(struct msghdr *header, struct sluice_packet_info info);
+
+// Raw IP packets and Ethernet frames. Addresses are numbers in host order, IPv4 in the low 32 bits of `low`.
+struct sluice_raw_packet {
+  uint64_t source_high, source_low, destination_high, destination_low;
+  uint64_t offset;  // of the payload in the buffer
+  uint32_t hop_limit;
+};
+ssize_t sluice_receive_raw(int fd, int family, uint8_t *buffer, size_t size, struct sluice_raw_packet *packet);
+ssize_t sluice_send_raw(
+    int fd, const uint8_t *bytes, size_t size, const struct sockaddr *to, socklen_t length,
+    struct sluice_packet_info from);
+int sluice_packet_socket(int link, int protocol, int only_advertisements);
+ssize_t sluice_receive_frame(int fd, uint8_t *buffer, size_t size);
+
+// For the calling thread.
+int sluice_set_timer_slack(unsigned long nanoseconds);
+int sluice_set_realtime(int priority);
+
+// Bits by capability number, of the calling thread.
+uint64_t sluice_effective_capabilities(void);
+void sluice_keep_capabilities(uint64_t keep);

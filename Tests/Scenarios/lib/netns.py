@@ -41,11 +41,12 @@ def _command(*words, check=True, timeout=20):
 
 
 class Network:
-    def __init__(self, scenario):
+    def __init__(self, scenario, tag=""):
+        """`tag` keeps several networks of one scenario apart."""
         if os.geteuid() != 0:
             raise Failure("network namespaces need root")
         self.scenario = scenario
-        self.prefix = f"sl{os.getpid()}"
+        self.prefix = f"sl{os.getpid()}{tag and '-' + tag.strip('-')}"
         self.spaces = []
         self.cables = 0
         scenario.defer(self.remove)
@@ -224,7 +225,8 @@ class HostedNode(Node):
         self.host = host
         replace = list(options.pop("replace", ()))
         path = scenario.path(f"{name}.sock")
-        template = (pathlib.Path(scenario.folder) / options.get("config", "sluice.yaml")).read_text()
+        text = options.get("text")
+        template = text if text is not None else (pathlib.Path(scenario.folder) / options.get("config", "sluice.yaml")).read_text()
         if "${socket}" in template:
             replace.append(("${socket}", str(path)))
         self.own_socket = path

@@ -14,12 +14,12 @@ from lib.scenario import Failure, wait
 class Node:
     """`sluice run` of one config. The config's text is a template (Scenario.fill)."""
 
-    def __init__(self, scenario, config="sluice.yaml", name="sluice", serving=True, prefix=(), environment=None, replace=(), output=None):
+    def __init__(self, scenario, config="sluice.yaml", name="sluice", serving=True, prefix=(), environment=None, replace=(), output=None, text=None):
         self.scenario = scenario
         self.name = name
         self.config = scenario.path(f"{name}.yaml")
         self.socket = scenario.path("admin.sock")
-        self.template = (scenario.folder / config).read_text()
+        self.template = (scenario.folder / config).read_text() if text is None else text
         for old, new in replace:
             if old not in self.template:
                 raise Failure(f"{config} has no {old!r}")

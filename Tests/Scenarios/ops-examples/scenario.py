@@ -32,4 +32,6 @@ def elsewhere(s, text):
     text = re.sub(
         r"(127\.0\.0\.1|\[::1\]|0\.0\.0\.0|\[::\]):(\d+)", lambda found: f"{found[1]}:{s.port(f'example-{found[2]}')}", text
     )
+    # No example may speak on this machine's own interfaces.
+    text = re.sub(r"interface: eth[0-9]", "interface: sl-absent0", text)
     return re.sub(r"/tmp/[a-z-]+", str(s.dir), text)

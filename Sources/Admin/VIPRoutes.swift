@@ -1,0 +1,20 @@
+internal import Hummingbird
+
+/// The endpoints of virtual addresses.
+extension AdminRouter {
+  static func addVIPs(_ router: Router<BasicRequestContext>, _ operations: some AdminOperations) {
+    on(router, "v1/vips", [.get: { _, _ in try json(await operations.vips()) }])
+    for wish in VIPWish.allCases {
+      on(
+        router, "v1/vips/{vip}/\(wish.rawValue)",
+        [
+          .post: { _, context in
+            guard let name = context.parameters.get("vip").flatMap({ PathSegment.decode($0) }) else {
+              throw AdminError(.malformed, "the path is not valid percent-encoded UTF-8", hint: "encode \"/\" as %2F")
+            }
+            return try json(try await operations.order(wish, vip: name))
+          }
+        ])
+    }
+  }
+}
