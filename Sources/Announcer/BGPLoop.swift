@@ -28,6 +28,9 @@ struct BGPLoop: ~Copyable {
   /// Connections with bytes that were left for the next turn, so that one peer does not hold up the others.
   var unread: Set<UInt64> = []
 
+  /// Tells peers when we die: with graceful restart, the end of a connection alone would keep our routes.
+  var sentinel: SessionGuard?
+
   var listeners: [BGPListener] = []
   var listenAgain: Instant?
   var isStopping = false
@@ -95,8 +98,12 @@ struct BGPLoop: ~Copyable {
   }
 
   private mutating func expire() {
-    for (name, peer) in peers where peer.deadline.map({ $0 <= now }) == true { drive(name, .timer) }
-    for (token, link) in links where link.deadline.map({ $0 <= now }) == true { linkExpired(token) }
+    // Collected first: a table that is walked is copied by the first change to it.
+    let now = now
+    let duePeers = peers.filter { $0.value.deadline.map { $0 <= now } == true }.map(\.key)
+    for name in duePeers { drive(name, .timer) }
+    let dueLinks = links.filter { $0.value.deadline.map { $0 <= now } == true }.map(\.key)
+    for token in dueLinks { linkExpired(token) }
     if let due = listenAgain, due <= now { listen() }
   }
 
@@ -106,6 +113,7 @@ struct BGPLoop: ~Copyable {
     stopBy = now + .seconds(1)
     closeListeners()
     bfd.apply([])
+    if farewell == .restart { sentinel = nil }
     for name in peers.keys {
       switch farewell {
       case .shutdown(let words): drive(name, .stop(.shutdown(words)))

@@ -212,6 +212,11 @@ extension BGPLoop {
   private mutating func close(_ token: UInt64) {
     guard let link = links.removeValue(forKey: token) else { return }
     unread.remove(token)
+    if sentinel != nil {
+      // Its descriptor of this connection would keep it open.
+      Socket.shutdownBoth(link.fd)
+      sentinel?.release(token)
+    }
     Socket.close(link.fd)
   }
 

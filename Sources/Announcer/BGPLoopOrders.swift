@@ -7,6 +7,7 @@ extension BGPLoop {
   mutating func adopt(_ order: BGPOrder) {
     let before = topology
     topology = order.topology
+    reconcileSentinel()
     reconcileListeners(before)
     reconcilePeers(before)
     orderPaths()
@@ -20,6 +21,23 @@ extension BGPLoop {
     for name in peers.keys {
       peers[name]?.isDirty = true
       announce(name)
+    }
+  }
+
+  /// Graceful restart is for planned restarts. RFC 4724 has a peer keep routes after any loss of the connection, so
+  /// it is offered only while somebody would tell it of a crash.
+  private mutating func reconcileSentinel() {
+    guard topology?.gracefulRestart != nil else {
+      sentinel = nil
+      return
+    }
+    guard sentinel == nil else { return }
+    do throws(Errno) {
+      sentinel = try SessionGuard(
+        words: Message.encode(Notification(.administrativeReset, message: "the node's process has died")))
+    } catch {
+      report(.trouble("graceful restart is not offered: no guard against crashes: \(error)"))
+      topology?.gracefulRestart = nil
     }
   }
 

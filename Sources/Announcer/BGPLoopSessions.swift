@@ -49,12 +49,22 @@ extension BGPLoop {
 
   private mutating func established(_ name: String, _ negotiated: Negotiated) {
     peers[name]?.since = now
+    guardSession(name)
     let families = negotiated.families.map { $0 == .v4 ? "IPv4" : "IPv6" }.joined(separator: " and ")
     let kind = negotiated.isInternal ? "internal" : "AS \(negotiated.peerAS)"
     tell(name, "established with \(kind), \(families), hold time \(negotiated.holdTime) s")
     // RFC 4724 §4.1: the R bit belongs to the first session after our start.
     guard let topology, let peer = peers[name] else { return }
     peers[name]?.speaker.update(SessionSettings(peer.config, topology, justStarted: false))
+  }
+
+  private func guardSession(_ name: String) {
+    guard let peer = peers[name], let id = peer.speaker.session.established?.id, let token = peer.links[id],
+      let link = links[token]
+    else { return }
+    if sentinel?.hold(token, link.fd) == false {
+      report(.trouble("the guard against crashes is gone: after one, routers keep our routes for graceful-restart"))
+    }
   }
 
   private mutating func note(_ name: String, _ text: String) {

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include "Guard.h"
 #include "Peer.h"
 
 int sluice_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags);
