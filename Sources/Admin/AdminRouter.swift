@@ -91,7 +91,7 @@ package enum AdminRouter {
     _ request: Request, _: BasicRequestContext, _ operations: some AdminOperations
   ) async throws -> Response {
     let format = Exposition.Format(accept: request.headers[.accept])
-    let text = NodeMetrics.text(await operations.status(), format)
+    let text = NodeMetrics.text(await operations.status(), format, bgp: await operations.bgpStatus())
     return Response(
       status: .ok, headers: [.contentType: format.contentType, .cacheControl: "no-store"],
       body: ResponseBody(byteBuffer: ByteBuffer(string: text)))

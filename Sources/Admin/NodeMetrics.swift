@@ -1,7 +1,9 @@
 /// `GET /metrics`: the status as metric families. Labels are names of the configuration only, so that their number is
 /// bounded by it.
 package enum NodeMetrics {
-  package static func text(_ status: StatusReport, _ format: Exposition.Format) -> String {
+  package static func text(
+    _ status: StatusReport, _ format: Exposition.Format, bgp: BGPStatusReport? = nil
+  ) -> String {
     var metrics = Exposition(format)
     node(status, &metrics)
     for family in listenerFamilies { family.write(status.listeners.map { ([("listener", $0.name)], $0) }, &metrics) }
@@ -12,6 +14,7 @@ package enum NodeMetrics {
       "sluice_listener_request_duration_seconds", .histogram, "From a request's head to the end of its response.")
     for listener in status.listeners { metrics.histogram([("listener", listener.name)], listener.requestTimes) }
     pools(status.pools, &metrics)
+    if let bgp { self.bgp(bgp, &metrics) }
     return metrics.text
   }
 
