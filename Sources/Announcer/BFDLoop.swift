@@ -51,26 +51,26 @@ struct BFDLoop: ~Copyable {
   }
 
   private mutating func turn() {
-    let due = watches.values.compactMap(\.deadline).min()
-    if let due {
-      _ = epoll.wait(nanoseconds: max(0, (due - Clock.now()).nanoseconds))
+    if let next = watches.values.compactMap(\.deadline).min() {
+      _ = epoll.wait(nanoseconds: max(0, (next - Clock.now()).nanoseconds))
     } else {
       _ = epoll.wait(milliseconds: -1)
     }
     now = Clock.now()
     for listener in listeners { receive(listener) }
     now = Clock.now()
-    for (number, watch) in watches where watch.deadline.map({ $0 <= now }) == true { drive(number, .timer) }
+    // Collected first: a table that is walked is copied by the first change to it.
+    let now = now
+    let due = watches.filter { $0.value.deadline.map { $0 <= now } == true }.map(\.key)
+    for number in due { drive(number, .timer) }
     for message in mailbox.take() {
       switch message {
       case .paths(let paths, let isPrompt): adopt(paths, isPrompt)
       case .stop: isStopping = true
       }
     }
-    watches = watches.filter { _, watch in
-      guard watch.isOver else { return true }
-      if let socket = watch.socket { Socket.close(socket) }
-      return false
+    for number in watches.filter(\.value.isOver).map(\.key) {
+      if let socket = watches.removeValue(forKey: number)?.socket { Socket.close(socket) }
     }
   }
 

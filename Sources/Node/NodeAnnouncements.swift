@@ -85,6 +85,8 @@ extension Node {
   /// The first part of a stop: routers take the traffic elsewhere while everything still works.
   package func leave() async {
     guard phase == .serving, let bgp = truth.topology.bgp, !bgp.announcements.isEmpty, !isRestarting else { return }
+    // Nobody to tell, nothing to wait for.
+    guard await ports.bgp.peers().contains(where: \.isEstablished) else { return }
     try? take(.drain, at: ports.now())
     note(.draining, "", "routers are asked to prefer others, then to forget us")
     while announcements.leaving != .withdrawn {

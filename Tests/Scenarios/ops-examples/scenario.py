@@ -10,6 +10,10 @@ LIMIT = 120
 EXAMPLES = pathlib.Path(__file__).resolve().parents[3] / "Examples"
 
 
+# These need addresses and a router of their own: the scenario that gives them is named.
+ELSEWHERE = {"anycast.yaml": "bgp-example"}
+
+
 def run(s):
     files = sorted(EXAMPLES.glob("*.yaml"))
     s.check(len(files) > 0, "there are examples")
@@ -17,6 +21,8 @@ def run(s):
         with s.fact(f"{file.name}: sluice check"):
             done = subprocess.run([s.binary, "check", file], capture_output=True, text=True, timeout=20)
             equal(done.returncode, 0, f"exit status ({done.stderr.strip()[:300]})")
+        if file.name in ELSEWHERE:
+            continue
         with s.fact(f"{file.name}: sluice run"):
             config = s.path(file.name)
             config.write_text(elsewhere(s, file.read_text()))
