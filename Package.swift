@@ -74,7 +74,7 @@ let package = Package(
       ["Wire", "Model", "HTTP", "Sniff", "Balance", "Routing", "Telemetry", "CKernel", "Kernel", "Reactor", "TLS"]),
     floor("PeerLink", ["Model", "Peering", "Kernel", "Reactor"]),
     floor("Prober", ["Model", "HTTP", "Health", "Routing", "Kernel", "Reactor"]),
-    floor("NameServer", ["Wire", "Model", "DNS", "Telemetry", "GeoIP", "Kernel", "Reactor"]),
+    floor("NameServer", ["Wire", "Model", "DNS", "Telemetry", "GeoIP", "Kernel", "Reactor", "TLS"]),
 
     floor("Announcer", ["Wire", "Model", "VRRP", "BGP", "BFD", "Kernel", "Reactor", "TLS"]),
 

@@ -1,7 +1,7 @@
 internal import Glibc
 internal import Model
 
-/// `loadgen http|tcp|bulk|udp ADDRESS:PORT seconds=5 connections=64 …`
+/// `loadgen http|tcp|bulk|udp|dns ADDRESS:PORT seconds=5 connections=64 …`
 struct Options {
   enum Mode: String {
     /// Requests and their responses.
@@ -12,13 +12,15 @@ struct Options {
     case bulk
     /// Datagrams of `size` bytes there and back.
     case udp
+    /// DNS queries for addresses over UDP, with EDNS.
+    case dns
   }
 
   static let usage = """
-    usage: loadgen http|tcp|bulk|udp ADDRESS:PORT [seconds=5] [connections=64] [size=64]
+    usage: loadgen http|tcp|bulk|udp|dns ADDRESS:PORT [seconds=5] [connections=64] [size=64]
                    [rate=REQUESTS_PER_SECOND] [hosts=N paths=M]
       rate     http: due at random moments of this mean rate, whether or not answers have come
-      hosts    http: N hosts h0.bench.test … times M paths /p0/x …, in a fixed random order
+      hosts    http: N hosts h0.bench.test … times M paths /p0/x …, in a fixed random order; dns: N names h0.bench.test …
     """
 
   var mode: Mode
@@ -30,6 +32,8 @@ struct Options {
   var rate = 0.0
   var hosts = 1
   var paths = 1
+
+  var isDatagram: Bool { mode == .udp || mode == .dns }
 
   static func parsed(_ arguments: [String]) -> Options {
     guard let options = Options(arguments.dropFirst()) else {

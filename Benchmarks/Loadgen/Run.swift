@@ -52,6 +52,10 @@ struct Run: ~Copyable {
   }
 
   private mutating func writeRequests() {
+    if options.mode == .dns {
+      for host in 0..<options.hosts { writeQuestion("h\(host)") }
+      return
+    }
     guard options.mode == .http else {
       for _ in 0..<options.size { requests.append(byte: UInt8(ascii: "x")) }
       ranges = [0..<(options.mode == .bulk ? 1 : options.size)]
@@ -64,6 +68,18 @@ struct Run: ~Copyable {
         ranges.append(start..<requests.count)
       }
     }
+  }
+
+  /// A query for the address of a name below bench.test, with EDNS and 1232 bytes.
+  private mutating func writeQuestion(_ label: String) {
+    let start = requests.count
+    for byte in [0x12, 0x34, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1] as [UInt8] { requests.append(byte: byte) }
+    for label in [label, "bench", "test"] {
+      requests.append(byte: UInt8(label.utf8.count))
+      requests.append(label)
+    }
+    for byte in [0, 0, 1, 0, 1, 0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 0] as [UInt8] { requests.append(byte: byte) }
+    ranges.append(start..<requests.count)
   }
 
   mutating func perform() {
@@ -79,23 +95,23 @@ struct Run: ~Copyable {
     var now = start
     while now < end {
       let wake = options.rate > 0 && !idle.isEmpty ? min(nextDue, end) : end
-      let lossCheck = options.mode == .udp ? min(wake, now + Run.lossTime) : wake
+      let lossCheck = options.isDatagram ? min(wake, now + Run.lossTime) : wake
       let count = epoll.wait(nanoseconds: max(0, lossCheck - now))
       for index in 0..<count { receive(Int(epoll[index].token)) }
       now = Clock.now().nanoseconds
       if options.rate > 0 { sendDue(now) }
-      if options.mode == .udp, count == 0 { resendLost(now) }
+      if options.isDatagram, count == 0 { resendLost(now) }
     }
     report(seconds: Double(now - start) / 1e9)
   }
 
   private mutating func connect(_ index: Int) {
     do throws(Errno) {
-      let fd = try Socket.connect(options.target, options.mode == .udp ? .datagram : .stream)
+      let fd = try Socket.connect(options.target, options.isDatagram ? .datagram : .stream)
       if clients.count <= index { clients.append(Client()) }
       clients[index] = Client()
       clients[index].fd = fd
-      if options.mode != .udp { awaitConnected(fd) }
+      if !options.isDatagram { awaitConnected(fd) }
       try epoll.add(fd, token: UInt64(index), .stream)
     } catch {
       Run.give(up: "connecting to \(options.target): \(error)")
@@ -148,6 +164,10 @@ struct Run: ~Copyable {
       switch options.mode {
       case .bulk: break
       case .udp: finish(index)
+      case .dns:
+        // No error, and at least one record.
+        if result.value < 12 || incoming[3] & 15 != 0 || incoming[7] == 0 { errors += 1 }
+        finish(index)
       case .tcp:
         clients[index].missing -= result.bytes
         if clients[index].missing <= 0 { finish(index) }
@@ -182,7 +202,7 @@ struct Run: ~Copyable {
 
   private mutating func fail(_ index: Int) {
     errors += 1
-    if options.mode == .udp { return clients[index].since = Clock.now().nanoseconds }
+    if options.isDatagram { return clients[index].since = Clock.now().nanoseconds }
     if errors > 1000 + options.connections { Run.give(up: "too many errors: \(errors)") }
     let wasBusy = clients[index].isBusy
     Socket.close(clients[index].fd)

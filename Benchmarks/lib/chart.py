@@ -2,7 +2,8 @@
 
 from html import escape
 
-COLOURS = {"sluice": "#0f9d76", "haproxy": "#5b8def", "nginx": "#9a6fd0", "envoy": "#d0679d", "caddy": "#d98e32"}
+COLOURS = {"sluice": "#0f9d76", "haproxy": "#5b8def", "nginx": "#9a6fd0", "envoy": "#d0679d", "caddy": "#d98e32",
+           "sluice-dns": "#0f9d76", "knotd": "#5b8def", "gdnsd": "#9a6fd0"}
 WIDTH, LEFT, RIGHT, BAR, GAP, LIMIT = 860, 230, 60, 13, 16, 3.0
 
 STYLE = """

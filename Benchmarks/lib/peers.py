@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 
-from lib import machine
+from lib import machine, names
 from lib.processes import answers, connects, wait_until
 from lib.settings import BINARY, CONFIGS, OUT, ROOT, Trouble
 
@@ -277,4 +277,4 @@ class Caddy(Peer):
             raise Trouble(f"caddy reload: {done.stderr.strip()[-300:]}")
 
 
-ALL = {peer.name: peer for peer in (Sluice(), HAProxy(), Nginx(), Envoy(), Caddy())}
+ALL = {peer.name: peer for peer in (Sluice(), HAProxy(), Nginx(), Envoy(), Caddy())} | names.ALL

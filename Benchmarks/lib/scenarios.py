@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from lib import load, special
+from lib import load, names, special
 from lib.settings import CONNECTIONS, RATE
 from lib.shape import Shape
 
@@ -59,6 +59,9 @@ HTTP, ROUTED = Shape(), Shape(hosts=1000, paths=10, pools=1)
 TCP, UDP = Shape(kind="tcp"), Shape(kind="udp")
 MANY = Shape(backends=tuple(f"127.1.{i // 250}.{i % 250 + 1}:@" for i in range(2000)))
 TUNED = {"splice": "splice", "large": "64 KiB buffers"}
+
+NAMES = Shape(kind="dns", hosts=1000)
+SERVERS = ("sluice-dns", "knotd", "gdnsd")
 
 ALL = (
     Scenario(
@@ -124,4 +127,18 @@ ALL = (
     Scenario(
         "start", "from exec to the first byte of the first answer", everybody(HTTP), measure=special.starting,
         metric="start_ms", unit="start", at_most=1.0),
+    Scenario(
+        "dns-udp", "DNS over UDP: 1,000 names with an address each, EDNS, asked at random",
+        everybody(NAMES, SERVERS), client=names.client(1000), unit="query", at_most=1.0, aim=0.9, champions=("sluice-dns",)),
+    Scenario(
+        "dns-balanced", "a name that is answered with one of three addresses, drawn by weight",
+        everybody(NAMES.with_(policy="weighted"), ("sluice-dns", "gdnsd")), client=names.client(1), unit="query",
+        at_most=1.0, aim=0.9, champions=("sluice-dns",)),
+    Scenario(
+        "dns-multi", "a name that is answered with all of three addresses that are up",
+        everybody(NAMES.with_(policy="multifo"), ("sluice-dns", "gdnsd")), client=names.client(1), unit="query",
+        at_most=1.0, aim=0.9, champions=("sluice-dns",)),
+    Scenario(
+        "dns-100k", "100,000 names: from exec to the first answer, and memory", everybody(NAMES.with_(hosts=100_000), SERVERS),
+        measure=names.many, metric="start_ms", unit="start", at_most=None, champions=("sluice-dns",), runs=2),
 )

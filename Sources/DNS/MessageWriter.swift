@@ -125,6 +125,16 @@ package struct MessageWriter: ~Copyable {
     }
   }
 
+  /// The same for the question's name, from a message that is written anew.
+  mutating func remember(name: Name?) {
+    guard let name, scratch.load(name.wire.span, at: 0) != nil else { return }
+    var label = 0
+    while label < scratch.labels {
+      remember(scratch.hashes[label], 12 &+ Int(scratch.offsets[label]))
+      label &+= 1
+    }
+  }
+
   private mutating func remember(_ hash: UInt64, _ offset: Int) {
     guard suffixes < 48, offset < 0x4000 else { return }
     hashes[suffixes] = UInt32(truncatingIfNeeded: hash)

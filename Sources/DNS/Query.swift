@@ -9,8 +9,8 @@ package struct Query: Sendable, BitwiseCopyable {
   package var questionEnd = 12
   package var hasQuestion = false
   package var extensions: Extensions?
-  /// Signed by TSIG (RFC 8945), which this server holds no keys for.
-  package var isSigned = false
+  /// Where the TSIG record (RFC 8945) begins; nil: not signed.
+  package var signatureStart: Int?
   /// The serial of an IXFR request's SOA (RFC 1995 §3).
   package var knownSerial: UInt32?
 
@@ -23,6 +23,8 @@ package struct Query: Sendable, BitwiseCopyable {
     package var udpSize: UInt16 = 512
     package var version: UInt8 = 0
     package var dnssecOK = false
+    /// The client knows compact denial (RFC 9824 §5.1).
+    package var compactOK = false
     package var wantsServerID = false
     package var subnet: ClientSubnet?
     /// The client cookie, first byte highest (RFC 7873).
@@ -77,6 +79,7 @@ package struct Query: Sendable, BitwiseCopyable {
   }
 
   private mutating func additional(_ bytes: Span<UInt8>, _ position: inout Int, isLast: Bool) throws(Failure) {
+    let start = position
     guard let record = RecordHeader(bytes, &position) else { throw .malformed }
     switch record.type {
     case .opt:
@@ -86,6 +89,7 @@ package struct Query: Sendable, BitwiseCopyable {
       read.udpSize = record.class
       read.version = UInt8(truncatingIfNeeded: record.ttl >> 16)
       read.dnssecOK = record.ttl & 0x8000 != 0
+      read.compactOK = record.ttl & 0x4000 != 0
       extensions = read
       // What the options of another version mean is not known.
       guard read.version == 0 else { return }
@@ -93,7 +97,7 @@ package struct Query: Sendable, BitwiseCopyable {
     case .tsig:
       // RFC 8945 §5.1: the last record.
       guard isLast else { throw .malformed }
-      isSigned = true
+      signatureStart = start
     default: break
     }
   }

@@ -18,6 +18,10 @@ package struct RecordType: RawRepresentable, Hashable, Sendable, BitwiseCopyable
   package static let opt = RecordType(rawValue: 41)
   package static let ds = RecordType(rawValue: 43)
   package static let sshfp = RecordType(rawValue: 44)
+  package static let rrsig = RecordType(rawValue: 46)
+  package static let nsec = RecordType(rawValue: 47)
+  /// Not a type of records: says that a name does not exist (RFC 9824 §3.1).
+  package static let nxname = RecordType(rawValue: 128)
   package static let dnskey = RecordType(rawValue: 48)
   package static let tlsa = RecordType(rawValue: 52)
   package static let svcb = RecordType(rawValue: 64)
@@ -37,7 +41,8 @@ package struct RecordType: RawRepresentable, Hashable, Sendable, BitwiseCopyable
   static let names: [(RecordType, String)] = [
     (.a, "A"), (.ns, "NS"), (.cname, "CNAME"), (.soa, "SOA"), (.ptr, "PTR"), (.hinfo, "HINFO"), (.mx, "MX"),
     (.txt, "TXT"), (.aaaa, "AAAA"), (.srv, "SRV"), (.naptr, "NAPTR"), (.dname, "DNAME"), (.opt, "OPT"), (.ds, "DS"),
-    (.sshfp, "SSHFP"), (.dnskey, "DNSKEY"), (.tlsa, "TLSA"), (.svcb, "SVCB"), (.https, "HTTPS"), (.spf, "SPF"),
+    (.sshfp, "SSHFP"), (.rrsig, "RRSIG"), (.nsec, "NSEC"), (.nxname, "NXNAME"),
+    (.dnskey, "DNSKEY"), (.tlsa, "TLSA"), (.svcb, "SVCB"), (.https, "HTTPS"), (.spf, "SPF"),
     (.tsig, "TSIG"), (.ixfr, "IXFR"), (.axfr, "AXFR"), (.any, "ANY"), (.caa, "CAA"), (.alias, "ALIAS"),
   ]
   private static let byName = Dictionary(names.map { ($1, $0) }, uniquingKeysWith: { first, _ in first })

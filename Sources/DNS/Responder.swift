@@ -67,6 +67,10 @@ package struct Responder: ~Copyable {
   var random: Random
   var turns: [UInt32] = []
   var response = ResponseState()
+  var signatures = SignatureCache()
+  private var keys: [TransactionSigner] = []
+  /// Signs what answers the last query, if that was signed and its signature right.
+  package private(set) var signer: ResponseSigner?
   private var limiter: RateLimiter?
 
   package init(_ settings: Settings, seed: UInt64) {
@@ -75,11 +79,15 @@ package struct Responder: ~Copyable {
     limiter = settings.rateLimit.map { RateLimiter($0, seed: random.next()) }
   }
 
+  /// Signatures made so far.
+  package var signaturesMade: UInt64 { signatures.made }
+
   /// Whether the last response has TC set.
   package var wasTruncated: Bool { response.isTruncated }
 
   /// Takes other settings over; rate limits keep their accounts unless they changed.
-  package mutating func configure(_ settings: Settings) {
+  package mutating func configure(_ settings: Settings, keys: [TransactionSigner] = []) {
+    self.keys = keys
     if settings.rateLimit != self.settings.rateLimit {
       limiter = settings.rateLimit.map { RateLimiter($0, seed: random.next()) }
     }
@@ -106,6 +114,7 @@ package struct Responder: ~Copyable {
     places: some PlaceSource = NoPlaces(), into writer: inout MessageWriter
   ) -> Outcome {
     response = ResponseState()
+    signer = nil
     writer.reset(limit: client.transport == .tcp ? 65_535 : 512)
     do {
       try Query.read(bytes, name: &name, into: &query)
@@ -126,8 +135,18 @@ package struct Responder: ~Copyable {
     if let version = query.extensions?.version, version > 0 {
       return finish(.badVersion, bytes, client, moment, &writer)
     }
-    // RFC 8945 §5.2.1: signed with a key that is not known here.
-    if query.isSigned { return finish(.notAuthoritative, bytes, client, moment, &writer) }
+    if let start = query.signatureStart {
+      guard let request = RequestSignature(bytes, start: start) else {
+        return finish(.formatError, bytes, client, moment, &writer)
+      }
+      let (key, failure) = TransactionSignature.check(request, bytes, keys: keys, at: moment.unixSeconds)
+      if let failure { return refuse(request, key, failure, bytes, client, moment, &writer) }
+      if let key {
+        signer = ResponseSigner(key, request: request.code)
+        writer.setLimit(writer.limit - key.room)
+        response.fullLimit -= key.room
+      }
+    }
 
     let code: ResponseCode
     switch query.class {
@@ -146,13 +165,18 @@ package struct Responder: ~Copyable {
         guard query.type == .ixfr else { return finish(.notImplemented, bytes, client, moment, &writer) }
         query.type = .soa
       }
-      if query.type == .opt || query.type.rawValue == 0 { return finish(.formatError, bytes, client, moment, &writer) }
+      // NXNAME is only ever denied (RFC 9824 §3.5).
+      if query.type == .opt || query.type == .nxname || query.type.rawValue == 0 {
+        return finish(.formatError, bytes, client, moment, &writer)
+      }
       if query.type.isMeta, query.type != .any { return finish(.notImplemented, bytes, client, moment, &writer) }
-      if let quick = quick(zones, &writer) {
+      let wantsSignatures = zones.isSigned && query.extensions?.dnssecOK == true
+      if !wantsSignatures, let quick = quick(zones, &writer) {
         code = quick
       } else {
         writer.remember(name, at: 12)
-        code = resolve(zones, view, client, places, &writer)
+        let plain = resolve(zones, view, client, places, &writer)
+        code = wantsSignatures ? sign(plain, zones, at: moment, into: &writer) : plain
       }
     case .chaos: code = chaos(&writer)
     default: code = .refused
@@ -222,6 +246,32 @@ package struct Responder: ~Copyable {
     writer.patch16(at: 6, response.answers)
     writer.patch16(at: 8, response.authorities)
     writer.patch16(at: 10, response.additionals)
+    if signer != nil {
+      writer.setLimit(writer.limit + (signer?.key.room ?? 0))
+      signer?.sign(&writer, at: moment.unixSeconds)
+    }
+    return .respond
+  }
+
+  /// RFC 8945 §5.2: NOTAUTH with the reason in a TSIG record, which only a wrong time lets us sign.
+  private mutating func refuse(
+    _ request: RequestSignature, _ key: TransactionSigner?, _ failure: TransactionSignature.Failure,
+    _ bytes: Span<UInt8>, _ client: Client, _ moment: Moment, _ writer: inout MessageWriter
+  ) -> Outcome {
+    let room = request.key.wire.count + request.algorithm.wire.count + 32 + 6 + (key?.size ?? 0)
+    response.fullLimit -= room
+    let outcome = finish(.notAuthoritative, bytes, client, moment, &writer)
+    guard outcome == .respond else { return outcome }
+    writer.setLimit(writer.limit + room)
+    if failure == .badTime, let key {
+      var signer = ResponseSigner(key, request: request.code)
+      signer.sign(&writer, at: moment.unixSeconds, error: failure.rawValue)
+    } else {
+      let time = [40, 32, 24, 16, 8, 0].map { UInt8(truncatingIfNeeded: request.time >> UInt64($0)) }
+      TransactionSignature.append(
+        key: request.key, algorithm: request.algorithm, time: time + [1, 44], code: [], error: failure.rawValue,
+        other: [], to: &writer)
+    }
     return .respond
   }
 
@@ -256,7 +306,7 @@ package struct Responder: ~Copyable {
     writer.u16(UInt16(clamping: settings.udpLimit))
     writer.u8(UInt8(truncatingIfNeeded: code.rawValue >> 4))
     writer.u8(0)
-    writer.u16(extensions.dnssecOK ? 0x8000 : 0)
+    writer.u16((extensions.dnssecOK ? 0x8000 : 0) | (extensions.compactOK ? 0x4000 : 0))
     let length = writer.count
     writer.u16(0)
     if extensions.wantsServerID, let id = settings.serverID {

@@ -105,6 +105,19 @@ package struct Zone: Sendable {
     return Name(unchecked: Array(names[start..<(start + Int(nodes[node].nameLength))]))
   }
 
+  /// The same zone with further records, e.g. its DNSKEY.
+  package func adding(_ extra: [Record]) -> Zone? {
+    var balanced: [Name: String] = [:]
+    var aliases: [Record] = []
+    for owner in dynamicOwners {
+      switch owner.kind {
+      case .balanced(let set): balanced[owner.name] = set
+      case .alias(let target, let ttl): aliases.append(Record(owner.name, .alias, ttl: ttl, data: target.wire))
+      }
+    }
+    return Zone.rebuilt(apex: apex, records: records + aliases + extra, balanced: balanced)
+  }
+
   /// The records of a set.
   func records(of set: RecordSet, owner: Name) -> [Record] {
     var records: [Record] = []

@@ -18,6 +18,11 @@ extension Zone {
     return (zone, checks.diagnostics)
   }
 
+  /// From records that were checked before.
+  static func rebuilt(apex: Name, records: [Record], balanced: [Name: String]) -> Zone? {
+    ZoneBuilder(apex: apex, records: records, balanced: balanced).build()
+  }
+
   /// From the text of a zone file; its errors and the zone's together.
   package static func parse(
     _ text: String, apex: Name, file: String = "zone", balanced: [Name: String] = [:],

@@ -8,6 +8,8 @@ package struct ZoneTransfer: Sendable {
   private let type: RecordType
   private let limit: Int
   private var state: State
+  /// Signs each message (RFC 8945 §5.3.1).
+  private var signer: ResponseSigner?
 
   private enum State: Sendable {
     case first
@@ -22,7 +24,11 @@ package struct ZoneTransfer: Sendable {
   /// - Parameters:
   ///   - since: the serial of an IXFR request.
   ///   - limit: bytes of a message; up to 16 KiB every name can be pointed to.
-  package init(_ zone: Zone, query: Query, since: UInt32?, history: ZoneHistory? = nil, limit: Int = 16_384) {
+  package init(
+    _ zone: Zone, query: Query, since: UInt32?, history: ZoneHistory? = nil, signer: ResponseSigner? = nil,
+    limit: Int = 16_384
+  ) {
+    self.signer = signer
     self.zone = zone
     id = query.id
     recursionDesired = query.flags & 0x0100
@@ -48,7 +54,8 @@ package struct ZoneTransfer: Sendable {
   package var isFinished: Bool { if case .finished = state { true } else { false } }
 
   /// Writes the next message; false when there is none.
-  package mutating func next(into writer: inout MessageWriter) -> Bool {
+  /// - Parameter unixSeconds: the time that a signature says.
+  package mutating func next(into writer: inout MessageWriter, at unixSeconds: UInt32 = 0) -> Bool {
     guard !isFinished else { return false }
     writer.reset(limit: limit)
     writer.keepsCase = true
@@ -68,8 +75,9 @@ package struct ZoneTransfer: Sendable {
         writer.rollBack(to: mark)
         state = before
         // A record that is larger than a usual message gets one of its own.
-        guard count == 0, writer.limit < 65_535 else { break }
-        writer.setLimit(65_535)
+        let most = 65_535 - (signer?.key.room ?? 0)
+        guard count == 0, writer.limit < most else { break }
+        writer.setLimit(most)
         continue
       }
       count += 1
@@ -77,6 +85,10 @@ package struct ZoneTransfer: Sendable {
     writer.patch16(at: 6, count)
     // INVARIANT: a record that fits no message at all ends the transfer, or it would repeat for ever.
     if count == 0 { state = .finished }
+    if count > 0, signer != nil {
+      writer.setLimit(65_535)
+      signer?.sign(&writer, at: unixSeconds)
+    }
     return count > 0
   }
 

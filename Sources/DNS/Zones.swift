@@ -1,6 +1,9 @@
 /// All zones that a server answers for; immutable, replaced whole.
 package struct Zones: Sendable {
   package let list: [Zone]
+  /// Who signs each zone; nil: nobody.
+  let signers: [ZoneSigner?]
+  let isSigned: Bool
   /// Where each zone's dynamic owners begin in `dynamicOwners`.
   let dynamicStarts: [Int]
   /// What a `DynamicView` has to answer, in its order.
@@ -10,10 +13,12 @@ package struct Zones: Sendable {
   private let depths: UInt64
 
   /// The first of two zones with one apex wins.
-  package init(_ zones: [Zone] = []) {
+  package init(_ zones: [Zone] = [], signers: [Name: ZoneSigner] = [:]) {
     var seen: Set<Name> = []
     let list = zones.filter { seen.insert($0.apex).inserted }
     self.list = list
+    self.signers = list.map { signers[$0.apex] }
+    isSigned = !signers.isEmpty
     var owners: [Zone.DynamicOwner] = []
     var starts: [Int] = []
     for zone in list {

@@ -12,13 +12,19 @@ struct Catalog: Sendable {
   /// By zone, as in `zones.list`.
   var histories: [ZoneHistory] = []
   var transfers: [TransferPolicy] = []
+  var keys: [TransactionSigner] = []
+  var signers: [Name: ZoneSigner] = [:]
   /// Of one worker.
   var streamLimit = 1000
   var idleMilliseconds: Int64 = 10_000
 
-  func mayTransfer(_ zone: Int, to client: IPAddress) -> Bool {
+  /// Both what addresses and what keys are asked for must be so; a zone that names neither is for nobody.
+  func mayTransfer(_ zone: Int, to client: IPAddress, key: Name?) -> Bool {
     let policy = transfers[zone]
-    return policy.keys.isEmpty && policy.allow.contains { $0.contains(client.unmapped) }
+    if policy.allow.isEmpty, policy.keys.isEmpty { return false }
+    let isAllowed = policy.allow.isEmpty || policy.allow.contains { $0.contains(client.unmapped) }
+    let isKnown = policy.keys.isEmpty || policy.keys.contains { Name($0) == key }
+    return isAllowed && isKnown
   }
 }
 

@@ -5,6 +5,7 @@ package import Model
 import Reactor
 import Synchronization
 package import Telemetry
+import TLS
 
 /// Why a World cannot be answered from. Nothing has changed then.
 package enum NameServerError: Error, Hashable, Sendable, CustomStringConvertible {
@@ -39,6 +40,9 @@ package final class NameServer: Sendable {
     var mailboxes: [Mailbox<WorkerOrder>] = []
     var counters: [Counters] = []
     var handles: [Thread.Handle] = []
+    var notifications = Notifications()
+    /// When load was last taken in.
+    var measured = Clock.now()
     var isDraining = false
     let cookies: ServerCookies
   }
@@ -93,7 +97,13 @@ package final class NameServer: Sendable {
         for key in opened { for descriptor in next.binds[key] ?? [] { Socket.close(descriptor) } }
         throw error
       }
+      for (zone, policy) in zip(next.catalog.zones.list, next.catalog.transfers) where !policy.notify.isEmpty {
+        let old = state.catalog.zones.list.first { $0.apex == zone.apex }
+        if old?.serial != zone.serial { next.notifications.add(zone, policy.notify, at: Clock.now()) }
+      }
       state = next
+      // Notifications and aliases need not wait for the next second.
+      wakeup.signal()
     }
   }
 
@@ -159,9 +169,15 @@ package final class NameServer: Sendable {
   private func tend() {
     while !isStopped.load(ordering: .relaxed) {
       _ = wakeup.wait(milliseconds: 1000)
+      wakeup.clear()
+      guard !isStopped.load(ordering: .relaxed) else { return }
+      notify()
+      resolveAliases()
       let loads = loads()
       state.withLock { state in
-        state.sets.measure(loads, after: 1)
+        let now = Clock.now()
+        state.sets.measure(loads, after: Double((now - state.measured).milliseconds) / 1000)
+        state.measured = now
         refresh(&state)
       }
     }
@@ -170,7 +186,11 @@ package final class NameServer: Sendable {
   private func refresh(_ state: inout State) {
     let before = state.sets.generation
     state.sets.recompile(at: Clock.now())
-    guard state.sets.generation != before else { return }
+    if state.sets.generation != before { publish(&state) }
+  }
+
+  /// Hands the present view down.
+  func publish(_ state: inout State) {
     state.catalog.view = state.sets.view
     for mailbox in state.mailboxes { mailbox.post(.view(state.sets.view)) }
   }
@@ -187,17 +207,17 @@ package final class NameServer: Sendable {
     var zones: [String: (source: ZoneSource, zone: Zone)] = [:]
     var list: [Zone] = []
     var histories: [ZoneHistory] = []
+    var signers: [Name: ZoneSigner] = [:]
     for source in service.zones {
       let old = state.zones[source.name]
       let zone: Zone
-      if let old, old.source.texts == source.texts, old.source.balanced == source.balanced {
+      if let old, old.source.texts == source.texts, old.source.balanced == source.balanced,
+        old.source.signing == source.signing
+      {
         zone = old.zone
+        signers[zone.apex] = state.catalog.signers[zone.apex]
       } else {
-        do throws(ZoneErrors) {
-          zone = try Zone.compile(source)
-        } catch {
-          throw .zone(source.name, error.diagnostics.first.map { "\($0)" } ?? "not readable")
-        }
+        zone = try compile(source, &signers)
       }
       var history = ZoneHistory()
       if let index = state.catalog.zones.list.firstIndex(where: { $0.apex == zone.apex }),
@@ -214,7 +234,9 @@ package final class NameServer: Sendable {
       histories.append(history)
     }
     state.zones = zones
-    state.catalog.zones = Zones(list)
+    state.catalog.signers = signers
+    state.catalog.zones = Zones(list, signers: signers)
+    state.catalog.keys = service.keys.compactMap { TransactionSigner($0) }
     state.catalog.histories = histories
     state.catalog.transfers = service.zones.map(\.transfer)
     state.catalog.settings = settings(service, world, state)
@@ -229,6 +251,27 @@ package final class NameServer: Sendable {
       state.databases = service.databases
     }
     state.sets.adopt(service, zones: state.catalog.zones, topology: world.topology)
+  }
+
+  private func compile(
+    _ source: ZoneSource, _ signers: inout [Name: ZoneSigner]
+  ) throws(NameServerError) -> Zone {
+    var zone: Zone
+    do throws(ZoneErrors) {
+      zone = try Zone.compile(source)
+    } catch {
+      throw .zone(source.name, error.diagnostics.first.map { "\($0)" } ?? "not readable")
+    }
+    guard let signing = source.signing else { return zone }
+    do throws(CryptoError) {
+      let signer = try ZoneSigner(signing)
+      guard let keyed = zone.adding([Record(zone.apex, .dnskey, ttl: 3600, data: signer.key)]) else { return zone }
+      zone = keyed
+      signers[zone.apex] = signer
+    } catch {
+      throw .zone(source.name, "\(signing.keyFile): \(error)")
+    }
+    return zone
   }
 
   // MARK: Sockets

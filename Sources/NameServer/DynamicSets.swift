@@ -16,6 +16,7 @@ struct DynamicSets: Sendable {
   private var entries: [Entry?] = []
   private(set) var owners: [Zone.DynamicOwner] = []
   private var aliases: [Name: AliasAddresses] = [:]
+  private var renewals: [Name: Instant] = [:]
   /// Grows whenever the view changes.
   private(set) var generation: UInt64 = 0
   private(set) var view = DynamicView()
@@ -45,13 +46,19 @@ struct DynamicSets: Sendable {
     generation += 1
   }
 
-  /// The names that aliases lead to.
-  var aliasTargets: Set<Name> {
-    Set(owners.compactMap { if case .alias(let target, _) = $0.kind { target } else { nil } })
+  /// The names that aliases lead to and whose addresses are not known, or are old.
+  func aliasesDue(at now: Instant) -> Set<Name> {
+    Set(
+      owners.compactMap { owner in
+        guard case .alias(let target, _) = owner.kind else { return nil }
+        return renewals[target].map { $0 > now } ?? false ? nil : target
+      })
   }
 
-  mutating func learn(_ target: Name, _ addresses: AliasAddresses) {
-    guard aliases[target] != addresses else { return }
+  /// - Parameter addresses: nil when they could not be had: what is known stays, and is asked for again soon.
+  mutating func learn(_ target: Name, _ addresses: AliasAddresses?, at now: Instant) {
+    renewals[target] = now + .seconds(addresses.map { Int64(min(max($0.ttl, 1), 3600)) } ?? 2)
+    guard let addresses, aliases[target] != addresses else { return }
     aliases[target] = addresses
     generation += 1
     view = DynamicView(sets())

@@ -21,8 +21,11 @@ extension NameServer {
       guard state.world?.topology.names != nil else { return nil }
       return NameReport(
         statistics: statistics,
-        zones: state.catalog.zones.list.map {
-          .init(name: $0.apex.description, serial: $0.serial, records: $0.recordCount)
+        zones: state.catalog.zones.list.map { zone in
+          let parent = state.catalog.signers[zone.apex].map { [$0.delegationSigner(zone.apex).description] }
+          return .init(
+            name: zone.apex.description, serial: zone.serial, records: zone.recordCount, delegationSigners: parent ?? []
+          )
         },
         names: state.sets.report())
     }
@@ -38,7 +41,8 @@ extension NameServer {
     responder.prepare(for: catalog.view)
     var writer = MessageWriter()
     let outcome = responder.answer(
-      query.span, from: .init(client ?? .loopbackV4, .tcp), at: .init(now: Clock.now(), unixSeconds: 0),
+      query.span, from: .init(client ?? .loopbackV4, .tcp),
+      at: .init(now: Clock.now(), unixSeconds: UInt32(truncatingIfNeeded: Clock.wall() / 1_000_000)),
       zones: catalog.zones, view: catalog.view, places: catalog.places, into: &writer)
     guard outcome == .respond, let message = try? Message(writer.message) else { return "no answer\n" }
     var lines = ["\(message.code.description)\(message.isAuthoritative ? ", authoritative" : "")"]

@@ -51,6 +51,7 @@ struct Worker: ~Copyable {
   var transfers: [UInt32: ZoneTransfer] = [:]
   var streamLimit = 1000
   var idleMilliseconds: Int64 = 10_000
+  private var signaturesCounted: UInt64 = 0
   var isDraining = false
   var isStopping = false
 
@@ -123,7 +124,7 @@ struct Worker: ~Copyable {
 
   private mutating func adopt(_ next: Catalog, _ wanted: [ServedSocket]) {
     wallOffset = Clock.wall() * 1000 - Clock.now().nanoseconds
-    if responder.settings != next.settings { responder.configure(next.settings) }
+    responder.configure(next.settings, keys: next.keys)
     responder.prepare(for: next.view)
     view = next.view
     streamLimit = next.streamLimit
@@ -169,6 +170,10 @@ struct Worker: ~Copyable {
       default: counters.count(.otherCode)
       }
       if responder.wasTruncated { counters.count(.truncated) }
+      if responder.signaturesMade != signaturesCounted {
+        counters.count(.signed, Int(responder.signaturesMade &- signaturesCounted))
+        signaturesCounted = responder.signaturesMade
+      }
     case .drop(.rateLimited): counters.count(.limited)
     case .drop(.notAQuery):
       counters.count(.dropped)

@@ -141,10 +141,11 @@ extension Worker {
     let client = Responder.Client(streams[index].client, .tcp)
     var outcome = responder.answer(received, range, from: client, at: clock, catalog, view, into: &writer)
     if case .transfer(let zone, let since) = outcome {
-      if catalog.mayTransfer(zone, to: client.address) {
+      if catalog.mayTransfer(zone, to: client.address, key: responder.signer?.key.name) {
         count(outcome)
         transfers[index] = ZoneTransfer(
-          catalog.zones.list[zone], query: responder.query, since: since, history: catalog.histories[zone])
+          catalog.zones.list[zone], query: responder.query, since: since, history: catalog.histories[zone],
+          signer: responder.signer)
         return true
       }
       outcome = responder.decline(.refused, received, range, from: client, at: clock, into: &writer)
@@ -197,7 +198,7 @@ extension Worker {
   /// The next message of a transfer; false when the stream is gone.
   private mutating func advance(_ index: UInt32) -> Bool {
     outgoing.clear()
-    guard transfers[index]?.next(into: &writer) == true else {
+    guard transfers[index]?.next(into: &writer, at: clock.unixSeconds) == true else {
       transfers[index] = nil
       return true
     }

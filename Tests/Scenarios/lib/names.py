@@ -4,6 +4,7 @@ import socket
 import struct
 import subprocess
 
+import dns.exception
 import dns.flags
 import dns.message
 import dns.name
@@ -19,7 +20,10 @@ def ask(port, name, kind="A", tcp=False, host="127.0.0.1", timeout=3, flags=0, *
     query = dns.message.make_query(name, kind, **{"use_edns": 0, "payload": 1232, **options})
     query.flags = flags
     method = dns.query.tcp if tcp else dns.query.udp
-    return method(query, host, port=port, timeout=timeout)
+    try:
+        return method(query, host, port=port, timeout=timeout)
+    except dns.exception.Timeout:
+        raise TimeoutError(f"no answer to {name} {kind} within {timeout} s") from None
 
 
 def addresses(response, kind="A"):
