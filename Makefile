@@ -27,7 +27,7 @@ build: ## build the release binary
 	echo "build: done in $$(( $$(date +%s) - start )) s"
 
 .PHONY: test
-test: deps-test check unit scenarios ## install what tests need, then check, unit, scenarios
+test: deps-test check unit scenarios guard ## install what tests need, then check, unit, scenarios, guard
 
 .PHONY: check
 check: format-check floors docs-check ## format, floors, docs: the cheap checks
@@ -60,7 +60,7 @@ bench-tools:
 	@for tool in responder loadgen; do swift build --configuration release --static-swift-stdlib --product $$tool; done
 
 .PHONY: guard
-guard: build bench-tools ## instructions and system calls per request, against their bounds
+guard: deps-test build bench-tools ## instructions and system calls per request, against their bounds
 	@Benchmarks/guard
 
 .PHONY: profile

@@ -64,7 +64,7 @@ struct Run: ~Copyable {
     for host in 0..<options.hosts {
       for path in 0..<options.paths {
         let start = requests.count
-        requests.append("GET /p\(path)/x HTTP/1.1\r\nHost: h\(host).bench.test\r\nAccept: */*\r\n\r\n")
+        requests.append(string: "GET /p\(path)/x HTTP/1.1\r\nHost: h\(host).bench.test\r\nAccept: */*\r\n\r\n")
         ranges.append(start..<requests.count)
       }
     }

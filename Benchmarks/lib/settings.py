@@ -23,7 +23,7 @@ PORT = int(os.environ.get("BENCH_PORT") or 23000)
 RATE = int(os.environ.get("RATE") or 10000)
 
 # Below these a result is for trying the harness, not for a verdict.
-SERIOUS_RUNS, SERIOUS_DURATION = 5, 3
+SERIOUS_RUNS, SERIOUS_DURATION = 5, 2
 
 
 class Trouble(Exception):

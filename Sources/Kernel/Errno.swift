@@ -44,7 +44,9 @@ package struct Transfer: BitwiseCopyable, Sendable {
   package static let reset = Transfer(-104)
 
   /// From a call that returned -1 with `errno`, or a count.
-  @inlinable package init(returned value: Int, error: Int32) { self.value = value < 0 ? -Int(error) : value }
+  @inlinable package init(returned value: Int, error: @autoclosure () -> Int32) {
+    self.value = value < 0 ? -Int(error()) : value
+  }
 
   @inlinable package var bytes: Int { max(value, 0) }
   @inlinable package var isEnd: Bool { value == 0 }

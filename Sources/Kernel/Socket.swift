@@ -44,6 +44,8 @@ package enum Socket {
         if elsewhere { try allowForeignAddress(fd, endpoint.address.family) }
       }
       guard unsafe name.withPointer({ unsafe bind(fd, $0, $1) }) == 0 else { throw .last }
+      // PERF: accepted sockets inherit it on Linux, which saves a system call for each.
+      if kind == .stream, case .ip = address { setNoDelay(fd) }
       if kind == .stream { guard Glibc.listen(fd, Int32(Socket.backlog)) == 0 else { throw .last } }
     } catch {
       close(fd)

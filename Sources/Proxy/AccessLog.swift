@@ -145,31 +145,39 @@ final class LogSink: Sendable {
 /// One worker's end of the logs: gathers lines, and hands them over in blocks.
 struct AccessLogWriter: ~Copyable {
   private static let blockSize = 32 * 1024
+  /// The longest line.
+  private static let lineLimit = 16 * 1024
   /// Lines on standard error per second; the rest is counted.
   private static let warningsPerSecond = 10
 
   let sink: LogSink
   var isEnabled = false
-  private var block: [UInt8] = []
+  /// Lines that wait for the sink; the one being written stands at the end, behind `lineStart`.
+  var block = ByteRegion(capacity: AccessLogWriter.blockSize + AccessLogWriter.lineLimit)
+  private var lineStart = 0
   private var lines = 0
+  var clock = LogClock()
   private var flushAt: Int64 = 0
   private var second: Int64 = 0
   private var warnings = 0
 
   init(sink: LogSink) { self.sink = sink }
 
-  mutating func append(_ line: borrowing ByteRegion) { append(line.bytes) }
+  /// From here on, what is appended to `block` is a line.
+  mutating func beginLine() { lineStart = block.count }
 
-  mutating func append(_ line: Span<UInt8>) {
-    if block.isEmpty { block.reserveCapacity(AccessLogWriter.blockSize + 4096) }
-    for index in line.indices { block.append(line[index]) }
+  /// The line is whole; one that is too long is left out.
+  mutating func endLine() {
+    guard !block.overflowed, block.count - lineStart <= AccessLogWriter.lineLimit else {
+      return block.rewind(to: lineStart)
+    }
     lines += 1
     if block.count >= AccessLogWriter.blockSize { handOver() }
   }
 
   /// Called each turn; whether lines are left that want another turn within 200 ms.
   mutating func flush(now: Int64) -> Bool {
-    guard !block.isEmpty else { return false }
+    guard block.count > 0 else { return false }
     guard now >= flushAt else { return true }
     flushAt = now + 200
     handOver()
@@ -177,12 +185,12 @@ struct AccessLogWriter: ~Copyable {
   }
 
   private mutating func handOver() {
-    sink.write(block, lines: lines)
-    block = []
+    sink.write(block.array(), lines: lines)
+    block.clear()
     lines = 0
   }
 
-  mutating func close() { if !block.isEmpty { handOver() } }
+  mutating func close() { if block.count > 0 { handOver() } }
 
   /// A line on standard error, at a bounded rate.
   mutating func warn(_ text: @autoclosure () -> String) {

@@ -87,6 +87,8 @@ struct Exchange: BitwiseCopyable {
   var queuedUntil: Int64 = 0
   /// From sending a try to its response's head, in milliseconds; 0: as long as the pool says.
   var tryTimeout: Int64 = 0
+  /// Between two pieces of its backend's answer, in milliseconds: the pool's at the time of the try.
+  var responseTimeout: Int64 = 60_000
   /// Interim responses so far.
   var interims: UInt8 = 0
   var method = Method.get

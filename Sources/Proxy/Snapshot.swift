@@ -1,6 +1,7 @@
 import Balance
 import HTTP
 import Model
+import Reactor
 import Routing
 import Wire
 
@@ -40,6 +41,8 @@ final class CompiledListener: Sendable {
   let requestIDName: [UInt8]
   /// "Via: 1.1 name\r\n", or empty.
   let viaLine: [UInt8]
+  /// Its name in JSON.
+  let loggedName: [UInt8]
   let maxRequests: UInt32
   let checksAccess: Bool
   let setsXForwarded: Bool
@@ -69,6 +72,7 @@ final class CompiledListener: Sendable {
     tunnelTimeout = model.timeouts.tunnel.milliseconds
     halfClosedTimeout = model.timeouts.halfClosed.milliseconds
     sessionIdle = model.udp.idle.milliseconds
+    loggedName = CompiledListener.logged(model.name)
     requestIDName = Array((model.http.requestID ?? "").lowercased().utf8)
     viaLine = model.http.via.map { Array("Via: 1.1 \($0)\r\n".utf8) } ?? []
     maxRequests = UInt32(clamping: model.http.maxRequests ?? Int(UInt32.max))
@@ -89,6 +93,12 @@ final class CompiledListener: Sendable {
 }
 
 extension CompiledListener {
+  static func logged(_ name: String) -> [UInt8] {
+    var text = ByteRegion(capacity: 6 * name.utf8.count)
+    text.append(json: name)
+    return text.array()
+  }
+
   @inline(__always) func replaces(_ name: FieldName) -> Bool { replaced & 1 << UInt64(name.rawValue) != 0 }
 }
 
@@ -188,6 +198,11 @@ final class CompiledPool: Sendable {
   let attempts: UInt8
   let retriesStatus: Bool
   let persists: Bool
+  let learnsLatency: Bool
+  /// Its name in JSON.
+  let loggedName: [UInt8]
+  /// By index.
+  private let slots: [UInt32]
   /// Differs when a backend has come, gone or moved.
   let layout: UInt64
 
@@ -207,12 +222,25 @@ final class CompiledPool: Sendable {
     attempts = UInt8(clamping: model.retry.attempts)
     retriesStatus = !model.retry.onStatus.isEmpty
     persists = model.persistence != nil
+    loggedName = CompiledListener.logged(model.name)
+    learnsLatency = model.policy == .peakEWMA
+    slots = standings.map(\.slot.index)
     var hash = SipHash(key: (0, 0))
     for standing in standings { hash.update(UInt64(standing.slot.index)) }
     layout = hash.finish() | 1
   }
 
-  func index(of slot: BackendSlot) -> Int? { standings.firstIndex { $0.slot == slot } }
+  func index(of slot: BackendSlot) -> Int? { slots.firstIndex(of: slot.index) }
+
+  /// The same for an exchange, which remembers where the backend was.
+  @inline(__always) func index(of slot: BackendSlot, near index: Int) -> Int? {
+    index < slots.count && slots[index] == slot.index ? index : self.index(of: slot)
+  }
+
+  /// Whether a backend has the slot.
+  @inline(__always) func contains(_ slot: BackendSlot, near index: Int) -> Bool {
+    self.index(of: slot, near: index) != nil
+  }
 }
 
 /// How a pool keeps clients on their backend.

@@ -35,6 +35,9 @@ struct ListeningSocket: Sendable {
 /// compiler, nothing is reference-counted per event, nothing is shared but `shared`.
 /// The extensions, by the way of a request: Accept, ClientInput, Routing, Assign,
 /// Connect, Send, Response, Finish; Tunnel beside them. Datagrams, Sessions, Upstream, Replies are UDP's.
+///
+/// PERF: all methods are `mutating`, those that only look too: a borrowed `self` of this size is copied to the stack
+/// for the call, which was 200 instructions each time.
 struct Worker: ~Copyable {
   struct Acceptor {
     var socket: ListeningSocket

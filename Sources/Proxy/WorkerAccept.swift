@@ -68,7 +68,6 @@ extension Worker {
       counters.add(listener.row, .refused)
       return Socket.close(fd)
     }
-    if source.port != 0 { Socket.setNoDelay(fd) }
     streams[index].row = listener.row
     streams[index].source = source
     streams[index].flags = listener.model.transport == .http ? [.http, .writable] : [.writable]
@@ -80,7 +79,7 @@ extension Worker {
   }
 
   /// Why a source may not connect; nil: it may.
-  private func refusal(of source: IPAddress, _ listener: CompiledListener) -> Ending? {
+  private mutating func refusal(of source: IPAddress, _ listener: CompiledListener) -> Ending? {
     if listener.checksAccess, !listener.model.access.permits(source) { return .accessDenied }
     if let rate = listener.model.limits.connectionRatePerSource,
       !shared.rates.admit(source, purpose: UInt64(listener.row) << 1, rate, now: now)
@@ -161,7 +160,7 @@ extension Worker {
   }
 
   /// Where the client connected to: what the PROXY header says, or the socket's own address.
-  func destination(of index: UInt32) -> Endpoint? {
+  mutating func destination(of index: UInt32) -> Endpoint? {
     if streams[index].flags.contains(.proxied), let destination = proxied[index] { return destination }
     return Socket.localEndpoint(streams[index].fd)
   }

@@ -99,7 +99,7 @@ extension Worker {
     if !socket.isShared { Socket.close(socket.descriptor) }
   }
 
-  func snapshot(of epoch: UInt32) -> Snapshot { epochs[Int(epoch)].snapshot ?? current }
+  @inline(__always) mutating func snapshot(of epoch: UInt32) -> Snapshot { epochs[Int(epoch)].snapshot ?? current }
 
   private mutating func enter(_ snapshot: Snapshot) -> UInt32 {
     if let free = epochs.firstIndex(where: { $0.users == 0 }) {

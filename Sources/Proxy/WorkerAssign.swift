@@ -52,12 +52,12 @@ extension Worker {
     return pickers[row].pick(request, loads: loads, random: &random, now: now)
   }
 
-  private func hasRoom(_ slot: BackendSlot, _ pool: CompiledPool, _ index: Int) -> Bool {
+  private mutating func hasRoom(_ slot: BackendSlot, _ pool: CompiledPool, _ index: Int) -> Bool {
     guard let limit = pool.limit(index) else { return true }
     return loads.inFlight(slot) < limit
   }
 
-  private func someoneIsFull(_ pool: CompiledPool) -> Bool {
+  private mutating func someoneIsFull(_ pool: CompiledPool) -> Bool {
     for (index, standing) in pool.standings.enumerated()
     where standing.effectiveWeight > 0 && !hasRoom(standing.slot, pool, index) { return true }
     return false
@@ -81,6 +81,7 @@ extension Worker {
     exchanges[exchange].triedAt = now.nanoseconds
     exchanges[exchange].firstByte = 0
     exchanges[exchange].sent = 0
+    exchanges[exchange].responseTimeout = pool.responseTimeout
     counters.add(slot, .requests)
     if pool.persists { rememberPersistence(exchange, index, pool) }
     if exchanges[exchange].kind == .http, let reused = popIdle(slot, for: exchange) {
@@ -282,14 +283,17 @@ extension Worker {
   }
 
   /// The route's, or the pool's.
-  func retryPolicy(_ exchange: UInt32, _ pool: CompiledPool) -> RetryPolicy {
+  mutating func retryPolicy(_ exchange: UInt32, _ pool: CompiledPool) -> RetryPolicy {
     let state = exchanges[exchange]
     return snapshot(of: state.epoch).listeners[Int(state.listener)]?.actions[Int(state.route)].retry ?? pool.model.retry
   }
 
   /// Whether a response's status is one to try again for, and there is somebody to try it with.
-  func wantsAnotherTry(_ exchange: UInt32, status: UInt16) -> Bool {
-    guard exchanges[exchange].flags.contains(.retriesStatus) else { return false }
+  @inline(__always) mutating func wantsAnotherTry(_ exchange: UInt32, status: UInt16) -> Bool {
+    exchanges[exchange].flags.contains(.retriesStatus) && mayTryAgain(exchange, status: status)
+  }
+
+  private mutating func mayTryAgain(_ exchange: UInt32, status: UInt16) -> Bool {
     let state = exchanges[exchange]
     guard state.flags.isSuperset(of: [.retriesStatus, .idempotent]), let pool = current.pools[Int(state.pool)],
       retryPolicy(exchange, pool).onStatus.contains(Int(status)), mayRetry(exchange, .none, Int(state.pool), pool)
@@ -301,7 +305,7 @@ extension Worker {
     return false
   }
 
-  private func mayRetry(_ exchange: UInt32, _ why: Ending, _ row: Int, _ pool: CompiledPool) -> Bool {
+  private mutating func mayRetry(_ exchange: UInt32, _ why: Ending, _ row: Int, _ pool: CompiledPool) -> Bool {
     let state = exchanges[exchange]
     guard state.tries <= state.attempts, milliseconds < state.deadline, !state.flags.contains(.responding) else {
       return false
@@ -322,7 +326,7 @@ extension Worker {
   }
 
   /// Whether a kept-alive connection ended before it brought a byte of this response.
-  private func isStale(_ exchange: UInt32, _ why: Ending) -> Bool {
+  private mutating func isStale(_ exchange: UInt32, _ why: Ending) -> Bool {
     guard why == .backendClosed || why == .backendReset, exchanges[exchange].backend != Stream.none else {
       return false
     }

@@ -44,7 +44,7 @@ extension Worker {
   }
 
   /// Who sent a datagram, and where to; nil: nobody who could be answered.
-  private func name(of index: Int, _ key: UInt32, _ socket: ListeningSocket) -> SessionName? {
+  private mutating func name(of index: Int, _ key: UInt32, _ socket: ListeningSocket) -> SessionName? {
     guard let client = datagrams.inbound.source(index), client.port != 0, !datagrams.inbound.isTruncated(index) else {
       counters.add(socket.row, .dropped)
       return nil
@@ -55,7 +55,7 @@ extension Worker {
   }
 
   /// Link-local addresses mean nothing without their interface; all others are left to the routes.
-  private func interface(of index: Int) -> UInt32 {
+  private mutating func interface(of index: Int) -> UInt32 {
     guard let destination = datagrams.inbound.destination(index), destination.address.family == .v6,
       destination.address.high >> 54 == 0xfe80 >> 6
     else { return 0 }

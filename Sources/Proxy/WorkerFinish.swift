@@ -84,7 +84,7 @@ extension Worker {
       let row = Int(exchanges[exchange].pool)
       if clean, row < current.pools.count, let pool = current.pools[row],
         Int(exchanges[exchange].slot.index) < idle.count,
-        pool.index(of: exchanges[exchange].slot) != nil
+        pool.contains(exchanges[exchange].slot, near: Int(exchanges[exchange].index))
       {
         keepIdle(backend, pool: pool)
       } else {

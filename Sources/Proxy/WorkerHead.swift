@@ -44,7 +44,7 @@ extension Worker {
     case .origin, .absolute: break
     }
     switch route.rewrite {
-    case .path(let path): outgoing.append(path)
+    case .path(let path): outgoing.append(string: path)
     case .prefix(let prefix): writeReplacedPrefix(prefix, route.prefixLength)
     case nil:
       if pathIsRewritten { outgoing.append(normalPath) } else { outgoing.append(incoming, head.pathRange) }
@@ -58,7 +58,7 @@ extension Worker {
   /// The path with its matched prefix exchanged, and exactly one "/" between the two parts.
   private mutating func writeReplacedPrefix(_ prefix: String, _ length: Int) {
     let start = outgoing.count
-    outgoing.append(prefix)
+    outgoing.append(string: prefix)
     let count = pathIsRewritten ? normalPath.count : head.pathRange.count
     var skip = min(length, count)
     let endsWithSlash = outgoing.count > start && outgoing[outgoing.count - 1] == UInt8(ascii: "/")
@@ -94,7 +94,7 @@ extension Worker {
     if !run.isEmpty { outgoing.append(incoming, run) }
   }
 
-  private func isRemoved(_ name: Range<Int>, _ removed: [[UInt8]]) -> Bool {
+  private mutating func isRemoved(_ name: Range<Int>, _ removed: [[UInt8]]) -> Bool {
     for candidate in removed where incoming.matches(name, lowercase: candidate) { return true }
     return false
   }
@@ -146,12 +146,12 @@ extension Worker {
     if listener.trustsRequestID, let id = requestID(listener), !id.isEmpty { return }
     outgoing.append(listener.requestIDName)
     outgoing.append(": ")
-    outgoing.append(hexadecimal: random.next(), digits: 16)
-    outgoing.append(hexadecimal: random.next(), digits: 16)
+    outgoing.append(sixteenDigits: random.next())
+    outgoing.append(sixteenDigits: random.next())
     outgoing.append("\r\n")
   }
 
-  private func requestID(_ listener: CompiledListener) -> Range<Int>? {
+  private mutating func requestID(_ listener: CompiledListener) -> Range<Int>? {
     for index in 0..<head.fields.count
     where incoming.matches(head.fields[index].nameRange, lowercase: listener.requestIDName) {
       return head.fields[index].valueRange
@@ -160,7 +160,7 @@ extension Worker {
   }
 
   /// The value of a cookie in the request (RFC 6265 §5.4).
-  func cookie(_ name: [UInt8]) -> Range<Int>? {
+  mutating func cookie(_ name: [UInt8]) -> Range<Int>? {
     for index in 0..<head.fields.count where head.fields[index].name == .cookie {
       if let value = incoming.cookie(name, in: head.fields[index].valueRange) { return value }
     }
@@ -224,11 +224,14 @@ extension Worker {
 
 extension ByteRegion {
   mutating func append(address: IPAddress) {
-    guard address.family == .v4 else { return append(address.description) }
-    for shift in [24, 16, 8, 0] as [UInt64] {
-      append(decimal: address.low >> shift & 255)
-      if shift > 0 { append(byte: UInt8(ascii: ".")) }
-    }
+    guard case .v4 = address.family else { return append(string: address.description) }
+    append(decimal: address.low >> 24 & 255)
+    append(byte: UInt8(ascii: "."))
+    append(decimal: address.low >> 16 & 255)
+    append(byte: UInt8(ascii: "."))
+    append(decimal: address.low >> 8 & 255)
+    append(byte: UInt8(ascii: "."))
+    append(decimal: address.low & 255)
   }
 
   mutating func append(endpoint: Endpoint) {

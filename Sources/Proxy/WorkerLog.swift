@@ -28,101 +28,116 @@ extension Worker {
     _ index: UInt32, _ listener: CompiledListener, status: UInt16, _ why: Ending, reason: StaticString
   ) {
     guard log.isEnabled else { return }
-    text.clear()
-    beginLine(listener, index)
-    text.append("\"status\":")
-    text.append(decimal: UInt64(status))
-    text.append(",\"reason\":\"")
-    text.append(why.text)
-    text.append("\",\"detail\":\"")
-    text.append(reason)
-    text.append("\"}\n")
-    if !text.overflowed { log.append(text) }
+    beginLine(listener, streams[index].source)
+    log.block.append(",\"status\":")
+    log.block.append(decimal: UInt64(status))
+    log.block.append(",\"reason\":\"")
+    log.block.append(why.text)
+    log.block.append("\",\"detail\":\"")
+    log.block.append(reason)
+    log.block.append("\"}\n")
+    log.endLine()
   }
 
-  private mutating func beginLine(_ listener: CompiledListener?, _ client: UInt32) {
-    text.append("{\"time\":\"")
-    text.append(timestamp: Clock.wall())
-    text.append("\",\"listener\":\"")
-    text.append(json: listener?.model.name ?? "-")
-    text.append("\",\"client\":\"")
-    text.append(endpoint: streams[client].source)
-    text.append("\",")
+  /// Time, listener and client, with which all lines begin.
+  mutating func beginLine(_ listener: CompiledListener?, _ client: Endpoint) {
+    log.beginLine()
+    log.block.append("{\"time\":\"")
+    log.clock.write(now: now, to: &log.block)
+    log.block.append("\",\"listener\":\"")
+    if let listener { log.block.append(listener.loggedName) } else { log.block.append("-") }
+    log.block.append("\",\"client\":\"")
+    log.block.append(endpoint: client)
+    log.block.append("\"")
+  }
+
+  /// Which route, pool and backend served.
+  mutating func logPlace(_ route: CompiledRoute?, _ pool: CompiledPool?, backend: Int?) {
+    if let name = route?.name {
+      log.block.append(",\"route\":\"")
+      log.block.append(json: name)
+      log.block.append("\"")
+    }
+    guard let pool else { return }
+    log.block.append(",\"pool\":\"")
+    log.block.append(pool.loggedName)
+    log.block.append("\"")
+    guard let backend else { return }
+    log.block.append(",\"backend\":\"")
+    log.block.append(json: pool.model.backends[backend].name)
+    log.block.append("\"")
   }
 
   mutating func writeLog(_ exchange: UInt32) {
     guard log.isEnabled else { return }
-    let state = exchanges[exchange]
-    let listener = snapshot(of: state.epoch).listeners[Int(state.listener)]
-    let pool =
-      state.pool != Exchange.none && Int(state.pool) < current.pools.count ? current.pools[Int(state.pool)] : nil
-    text.clear()
-    beginLine(listener, state.client)
-    if !state.log.isEmpty {
-      buffers.copy(state.log, to: &text)
-      text.append(",")
+    let row = Int(exchanges[exchange].pool)
+    let listener = snapshot(of: exchanges[exchange].epoch).listeners[Int(exchanges[exchange].listener)]
+    let pool = exchanges[exchange].pool != Exchange.none && row < current.pools.count ? current.pools[row] : nil
+    beginLine(listener, streams[exchanges[exchange].client].source)
+    if !exchanges[exchange].log.isEmpty {
+      log.block.append(byte: UInt8(ascii: ","))
+      buffers.copy(exchanges[exchange].log, to: &log.block)
     }
-    text.append("\"status\":")
-    text.append(decimal: UInt64(state.status))
-    if let name = listener?.actions[Int(state.route)].name {
-      text.append(",\"route\":\"")
-      text.append(json: name)
-      text.append("\"")
+    log.block.append(",\"status\":")
+    log.block.append(decimal: UInt64(exchanges[exchange].status))
+    var backend: Int?
+    if let pool, exchanges[exchange].tries > 0 {
+      backend = pool.index(of: exchanges[exchange].slot, near: Int(exchanges[exchange].index))
     }
-    if let pool {
-      text.append(",\"pool\":\"")
-      text.append(json: pool.model.name)
-      text.append("\"")
-      if state.tries > 0, let index = pool.index(of: state.slot) {
-        text.append(",\"backend\":\"")
-        text.append(json: pool.model.backends[index].name)
-        text.append("\"")
-      }
+    logPlace(listener?.actions[Int(exchanges[exchange].route)], pool, backend: backend)
+    log.block.append(",\"tries\":")
+    log.block.append(decimal: UInt64(exchanges[exchange].tries))
+    log.block.append(",\"bytes_in\":")
+    log.block.append(decimal: UInt64(exchanges[exchange].bytesIn))
+    log.block.append(",\"bytes\":")
+    log.block.append(decimal: UInt64(exchanges[exchange].bytesOut))
+    let (started, firstByte) = (exchanges[exchange].started, exchanges[exchange].firstByte)
+    log.block.append(",\"duration_us\":")
+    log.block.append(decimal: UInt64(max(0, Clock.now().nanoseconds - started) / 1000))
+    if firstByte > 0 {
+      log.block.append(",\"first_byte_us\":")
+      log.block.append(decimal: UInt64(max(0, firstByte - started) / 1000))
     }
-    text.append(",\"tries\":")
-    text.append(decimal: UInt64(state.tries))
-    text.append(",\"bytes_in\":")
-    text.append(decimal: UInt64(state.bytesIn))
-    text.append(",\"bytes\":")
-    text.append(decimal: UInt64(state.bytesOut))
-    let end = Clock.now().nanoseconds
-    text.append(",\"duration_us\":")
-    text.append(decimal: UInt64(max(0, end - state.started) / 1000))
-    if state.firstByte > 0 {
-      text.append(",\"first_byte_us\":")
-      text.append(decimal: UInt64(max(0, state.firstByte - state.started) / 1000))
+    log.block.append(",\"reason\":\"")
+    log.block.append(exchanges[exchange].ending.text)
+    log.block.append("\"}\n")
+    log.endLine()
+  }
+}
+
+/// The time of log lines: the date is written once a second, and the wall clock is read as often.
+struct LogClock: ~Copyable {
+  private var date = ByteRegion(capacity: 32)
+  private var second: Int64 = -1
+  /// Wall clock less loop clock, in microseconds; good until `checked`, in loop nanoseconds.
+  private var offset: Int64 = 0
+  private var checkAt: Int64 = .min
+
+  mutating func write(now: Instant, to region: inout ByteRegion) {
+    if now.nanoseconds >= checkAt {
+      checkAt = now.nanoseconds + 1_000_000_000
+      offset = Clock.wall() - Clock.now().nanoseconds / 1000
     }
-    text.append(",\"reason\":\"")
-    text.append(state.ending.text)
-    text.append("\"}\n")
-    if !text.overflowed { log.append(text) }
+    let time = now.nanoseconds / 1000 + offset
+    let current = time / 1_000_000
+    if current != second {
+      second = current
+      date.clear()
+      date.append(dateTime: current)
+    }
+    region.append(date, 0..<date.count)
+    let milliseconds = UInt32(truncatingIfNeeded: time % 1_000_000 / 1000)
+    region.append(byte: UInt8(ascii: "."))
+    region.append(byte: UInt8(ascii: "0") + UInt8(milliseconds / 100))
+    region.append(byte: UInt8(ascii: "0") + UInt8(milliseconds / 10 % 10))
+    region.append(byte: UInt8(ascii: "0") + UInt8(milliseconds % 10))
+    region.append(byte: UInt8(ascii: "Z"))
   }
 }
 
 extension ByteRegion {
-  /// The bytes as the inside of a JSON string; what is not printable ASCII is escaped as its Latin-1 code point.
-  mutating func append(json region: borrowing ByteRegion, _ range: Range<Int>) { append(json: region.bytes(range)) }
-
-  mutating func append(json text: String) { append(json: Array(text.utf8).span) }
-
-  mutating func append(json bytes: Span<UInt8>) {
-    for index in bytes.indices {
-      let byte = bytes[index]
-      switch byte {
-      case UInt8(ascii: "\""), UInt8(ascii: "\\"):
-        append(byte: UInt8(ascii: "\\"))
-        append(byte: byte)
-      case 0x20...0x7e: append(byte: byte)
-      default:
-        append("\\u00")
-        append(hexadecimal: UInt64(byte), digits: 2)
-      }
-    }
-  }
-
-  /// RFC 3339 in UTC with milliseconds; `microseconds` since 1970.
-  mutating func append(timestamp microseconds: Int64) {
-    let seconds = microseconds / 1_000_000
+  /// RFC 3339 in UTC without the zone; `seconds` since 1970.
+  mutating func append(dateTime seconds: Int64) {
     // Days to a civil date in the proleptic Gregorian calendar, years beginning on 1 March.
     let days = seconds / 86_400 + 719_468
     let (era, dayOfEra) = (days / 146_097, days % 146_097)
@@ -138,12 +153,6 @@ extension ByteRegion {
     append(twoDigits: time / 3600, after: "T")
     append(twoDigits: time / 60 % 60, after: ":")
     append(twoDigits: time % 60, after: ":")
-    append(".")
-    let milliseconds = microseconds / 1000 % 1000
-    append(decimal: UInt64(milliseconds / 100))
-    append(decimal: UInt64(milliseconds / 10 % 10))
-    append(decimal: UInt64(milliseconds % 10))
-    append("Z")
   }
 
   private mutating func append(twoDigits value: Int64, after separator: StaticString) {

@@ -52,7 +52,9 @@ extension Worker {
     datagrams.sessions[index].asked = 0
     backendSucceeded(session.slot)
     let row = Int(session.pool)
-    guard session.generation == current.generation, row < pools.count, pickers[row].learnsLatency else { return }
+    guard session.generation == current.generation, row < pools.count, current.pools[row]?.learnsLatency == true else {
+      return
+    }
     pickers[row].observe(latency: now.nanoseconds - session.asked, backend: Int(session.index), now: now)
   }
 

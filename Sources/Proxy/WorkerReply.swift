@@ -55,7 +55,7 @@ extension Worker {
     if exchanges[exchange].status != 204, exchanges[exchange].status != 304 {
       if count > 0, !type.isEmpty {
         outgoing.append("Content-Type: ")
-        outgoing.append(type)
+        outgoing.append(string: type)
         outgoing.append("\r\n")
       }
       outgoing.append("Content-Length: ")
@@ -101,7 +101,7 @@ extension Worker {
     let hasType = route.responseEdits.removed.contains(Array("content-type".utf8))
     writeEntity(
       exchange, type: hasType ? "" : response.contentType, count: hasBody ? response.body.utf8.count : 0, keep: keep)
-    if hasBody, !exchanges[exchange].flags.contains(.headOnly) { outgoing.append(response.body) }
+    if hasBody, !exchanges[exchange].flags.contains(.headOnly) { outgoing.append(string: response.body) }
     guard !outgoing.overflowed else { return failExchange(exchange, status: 500, .internalLimit) }
     sendAnswer(exchange, status: status, keep: keep)
   }
@@ -115,17 +115,17 @@ extension Worker {
     writeStatusLine(status)
     outgoing.append("Location: ")
     if redirect.host != nil || redirect.scheme != nil, redirect.host != nil || !head.hostRange.isEmpty {
-      outgoing.append(redirect.scheme ?? "http")
+      outgoing.append(string: redirect.scheme ?? "http")
       outgoing.append("://")
       if let host = redirect.host {
-        outgoing.append(host)
+        outgoing.append(string: host)
       } else {
         // Another scheme has another port: the request's is left out.
         outgoing.append(incoming, redirect.scheme == nil ? head.hostRange : head.hostNameRange)
       }
     }
     if let path = redirect.path {
-      outgoing.append(path)
+      outgoing.append(string: path)
     } else if pathIsRewritten {
       outgoing.append(normalPath)
     } else {

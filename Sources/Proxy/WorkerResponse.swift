@@ -172,14 +172,15 @@ extension Worker {
     exchanges[exchange].ending = .none
     counters.addResponse(exchanges[exchange].slot, status: Int(status))
     counters.addResponse(exchanges[exchange].listener, status: Int(status))
-    if status >= 500, current.pools[Int(exchanges[exchange].pool)]?.countsServerErrors == true {
+    let pool = current.pools[Int(exchanges[exchange].pool)]
+    if status >= 500, pool?.countsServerErrors == true {
       countTowardsOutlier(exchange, "5xx response")
     } else {
       backendSucceeded(exchange)
     }
     counters.responseTimes.record(
       exchanges[exchange].pool, nanoseconds: now.nanoseconds - exchanges[exchange].triedAt)
-    if pickers[Int(exchanges[exchange].pool)].learnsLatency { observeLatency(exchange, failed: status >= 500) }
+    if pool?.learnsLatency == true { observeLatency(exchange, failed: status >= 500) }
     exchanges[exchange].phase = .response
     exchanges[exchange].responseBody = BodyState(responseHead.body)
     noteSize(exchange)

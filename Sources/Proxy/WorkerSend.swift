@@ -190,12 +190,8 @@ extension Worker {
   /// The backend is to move: a route's time for each try is from its start, the pool's is between two pieces.
   mutating func waitForResponse(_ exchange: UInt32) {
     let perTry = exchanges[exchange].phase == .sent ? exchanges[exchange].tryDeadline : .max
-    let deadline = perTry == .max ? milliseconds + responseTimeout(exchange) : perTry
+    let deadline = perTry == .max ? milliseconds + exchanges[exchange].responseTimeout : perTry
     setDeadline(exchanges[exchange].backend, min(exchanges[exchange].deadline, deadline))
-  }
-
-  private func responseTimeout(_ exchange: UInt32) -> Int64 {
-    current.pools[Int(exchanges[exchange].pool)]?.responseTimeout ?? 60_000
   }
 
   /// An event on the client's side while its request is under way.

@@ -45,7 +45,7 @@ extension Worker {
     return index
   }
 
-  private func admits(_ source: IPAddress, _ listener: CompiledListener) -> Bool {
+  private mutating func admits(_ source: IPAddress, _ listener: CompiledListener) -> Bool {
     if listener.checksAccess, !listener.model.access.permits(source) { return false }
     guard let rate = listener.model.limits.connectionRatePerSource else { return true }
     return shared.rates.admit(source, purpose: UInt64(listener.row) << 1, rate, now: now)

@@ -26,7 +26,7 @@ extension Worker {
   static let pipeLimit = 512
 
   /// Whether what passes between two streams may go unseen: neither side's bytes are ours to change.
-  func canSplice(_ source: UInt32, _ target: UInt32) -> Bool {
+  mutating func canSplice(_ source: UInt32, _ target: UInt32) -> Bool {
     streams[source].input.isEmpty && streams[target].isDrained
       && streams[source].flags.isDisjoint(with: .unspliceable)
       && streams[target].flags.isDisjoint(with: .unspliceable)

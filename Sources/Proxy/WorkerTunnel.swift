@@ -103,6 +103,11 @@ extension Worker {
           if delivery == .failed { return false }
           // PERF: small pieces are cheaper to copy.
           if count < Worker.spliceThreshold { streams[source].flags.remove(.bulk) }
+          // PERF: what is left is little, and next turn it is more: 6% of tcp-bulk.
+          if delivery == .sent, count < Worker.spliceSize {
+            continueNextTurn(source)
+            return true
+          }
           continue
         case .empty:
           streams[source].flags.remove(.readable)

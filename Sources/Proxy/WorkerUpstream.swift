@@ -114,7 +114,7 @@ extension Worker {
   }
 
   /// Before each datagram, since any may be lost or be the first that a restarted backend sees.
-  private func proxyHeader(_ name: SessionName) -> [UInt8] {
+  private mutating func proxyHeader(_ name: SessionName) -> [UInt8] {
     let port = acceptors[name.socket]?.socket.local?.port ?? 0
     return ProxyHeader(source: name.client, destination: Endpoint(name.local, port), transport: .datagram).encodeV2()
   }
@@ -144,13 +144,15 @@ extension Worker {
 
 /// Persistence by source; other kinds need HTTP.
 extension Worker {
-  private func stickyHash(_ source: IPAddress, _ pool: CompiledPool) -> (hash: UInt64, idle: Int64, entries: Int)? {
+  private mutating func stickyHash(_ source: IPAddress, _ pool: CompiledPool) -> (
+    hash: UInt64, idle: Int64, entries: Int
+  )? {
     guard case .source(let prefixV4, let prefixV6, let idle, let entries) = pool.persistence else { return nil }
     let prefix = IPPrefix(source, length: source.family == .v4 ? prefixV4 : prefixV6)
     return (pool.keys.hash(prefix?.address ?? source) | 1, idle, entries)
   }
 
-  private func stickyBackend(_ source: IPAddress, _ pool: CompiledPool) -> Int? {
+  private mutating func stickyBackend(_ source: IPAddress, _ pool: CompiledPool) -> Int? {
     guard let key = stickyHash(source, pool),
       let name = shared.stickiness.find(pool: pool.model.name, hash: key.hash, now: milliseconds),
       let backend = pool.model.backends.firstIndex(where: { $0.name == name }),
@@ -160,7 +162,7 @@ extension Worker {
     return loads.inFlight(pool.standings[backend].slot) < limit ? backend : nil
   }
 
-  private func stick(_ name: SessionName, _ backend: Int, _ pool: CompiledPool) {
+  private mutating func stick(_ name: SessionName, _ backend: Int, _ pool: CompiledPool) {
     guard name.backend == SessionName.anyBackend, let key = stickyHash(name.client.address, pool) else { return }
     shared.stickiness.store(
       pool: pool.model.name, hash: key.hash, backend: pool.model.backends[backend].name, now: milliseconds,
