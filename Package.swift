@@ -75,6 +75,8 @@ let package = Package(
     floor("PeerLink", ["Model", "Peering", "Kernel", "Reactor"]),
     floor("Prober", ["Model", "HTTP", "Health", "Routing", "Kernel", "Reactor"]),
     floor("NameServer", ["Wire", "Model", "DNS", "Telemetry", "GeoIP", "Kernel", "Reactor", "TLS"]),
+    floor("Prober", ["Model", "HTTP", "Health", "Routing", "Kernel", "Reactor", "TLS"]),
+    floor("NameServer", ["Wire", "Model", "DNS", "Telemetry", "GeoIP", "Kernel", "Reactor"]),
 
     floor("Announcer", ["Wire", "Model", "VRRP", "BGP", "BFD", "Kernel", "Reactor", "TLS"]),
 
@@ -117,8 +119,7 @@ let package = Package(
       dependencies: [
         "Octavia",
         "Admin", "Announcer", "Config", "DNS", "Kernel", "Model", "NameServer", "Node", "Planner", "Prober", "Proxy",
-        "Rollouts",
-        "Telemetry",
+        "Rollouts", "Telemetry", "TLS",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio"),
@@ -164,7 +165,7 @@ let package = Package(
         "Admin", .product(name: "Logging", package: "swift-log"), .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
       ]),
-    tests("TLS", ["TLS"]),
+    tests("TLS", ["TLS", "Kernel", "Model", "Reactor", "Wire"]),
     tests("Reactor", ["Reactor", "Kernel", "Model", "Wire"]),
     tests("Proxy", ["Proxy", "Kernel", "Model", "Planner", "Sniff", "Telemetry", "Wire"]),
     tests("Node", ["Node", "Health", "Model", "Peering", "Planner", "Telemetry"]),

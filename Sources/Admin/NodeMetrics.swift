@@ -15,6 +15,7 @@ package enum NodeMetrics {
     for listener in status.listeners { metrics.histogram([("listener", listener.name)], listener.requestTimes) }
     pools(status.pools, &metrics)
     if let bgp { self.bgp(bgp, &metrics) }
+    tls(status, &metrics)
     return metrics.text
   }
 

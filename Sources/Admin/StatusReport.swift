@@ -55,11 +55,15 @@ package struct ListenerReport: Codable, Hashable, Sendable {
   package var responses = ResponsesReport()
   /// From a request's head to the end of its response (HTTP).
   package var requestTimes = LatencyReport()
+  /// Absent in clear.
+  package var tls: TLSReport?
 
   package enum CodingKeys: String, CodingKey {
     case name, `protocol`, binds, pools, connections, accepted, refused, requests, inFlight, malformed, rateLimited,
       timeouts
     case dropped, responses, requestTimes
+    case name, `protocol`, binds, connections, accepted, refused, requests, inFlight, malformed, rateLimited, timeouts
+    case dropped, responses, requestTimes, tls
     case bytesIn = "bytes_in"
     case bytesOut = "bytes_out"
   }
@@ -108,10 +112,12 @@ package struct BackendReport: Codable, Hashable, Sendable {
   package var bytesIn: UInt64 = 0
   package var bytesOut: UInt64 = 0
   package var responses = ResponsesReport()
+  /// Absent in clear.
+  package var tls: BackendTLSReport?
 
   package enum CodingKeys: String, CodingKey {
     case name, address, state, verdict, reason, weight, effectiveWeight, priority, inFlight, connections
-    case requests, retries, connects, connectFailures, failures, timeouts, responses
+    case requests, retries, connects, connectFailures, failures, timeouts, responses, tls
     case sinceSeconds = "since_s"
     case bytesIn = "bytes_in"
     case bytesOut = "bytes_out"

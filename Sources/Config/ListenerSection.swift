@@ -35,6 +35,7 @@ extension Reader {
       udp.read("max-sessions", .integer(1...10_000_000), into: &result.udp.maxSessions)
       udp.read("replies", .integer(1...1_000_000), into: &result.udp.replies)
     }
+    fields.with("tls", .listenerTLS) { result.tls = listenerTLS($0, transport) }
     result.routes = routes(fields, entry, result)
     return result
   }
@@ -168,7 +169,7 @@ extension Reader {
     case .http: break
     case .tcp: if let timeouts { refuse(["idle", "keep-alive"], in: timeouts, "http") }
     case .udp:
-      refuse(["accept-proxy-from", "timeouts"], in: fields, "tcp and http")
+      refuse(["accept-proxy-from", "timeouts", "tls"], in: fields, "tcp and http")
       if let limits { refuse(["connections"], in: limits, "tcp and http") }
     }
   }

@@ -18,11 +18,13 @@ package enum Config {
   ///   - file: the name that diagnostics show.
   ///   - baseDirectory: what relative paths in the file start from.
   ///   - secretFile: reads `{ file: … }`; at most 64 KiB.
+  ///   - checks: judges certificates, keys and lists.
   package static func load(
     _ bytes: [UInt8], file: String, baseDirectory: String,
-    secretFile: @escaping (String) throws(SecretFileError) -> String = SecretFile.read
+    secretFile: @escaping (String) throws(SecretFileError) -> String = SecretFile.read,
+    checks: MaterialChecks = .none
   ) throws(ConfigError) -> LoadedConfig {
-    let reader = Reader(file: file, baseDirectory: baseDirectory, secretFile: secretFile)
+    let reader = Reader(file: file, baseDirectory: baseDirectory, secretFile: secretFile, checks: checks)
     var topology = Topology()
     if let root = Document.read(bytes, reader) { topology = reader.topology(root) }
     let diagnostics = reader.sorted
@@ -30,8 +32,10 @@ package enum Config {
     return LoadedConfig(topology: topology, warnings: diagnostics)
   }
 
-  package static func load(_ text: String, file: String, baseDirectory: String) throws(ConfigError) -> LoadedConfig {
-    try load(Array(text.utf8), file: file, baseDirectory: baseDirectory)
+  package static func load(
+    _ text: String, file: String, baseDirectory: String, checks: MaterialChecks = .none
+  ) throws(ConfigError) -> LoadedConfig {
+    try load(Array(text.utf8), file: file, baseDirectory: baseDirectory, checks: checks)
   }
 
   /// Every section with its keys, for the documentation's test and for completion.

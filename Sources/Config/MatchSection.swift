@@ -4,8 +4,10 @@ extension Reader {
   func match(_ node: Node, _ transport: Listener.Transport) -> Match? {
     guard let fields = Fields(node, .match, self, label: "match") else { return nil }
     if transport != .http {
-      for key in Section.match.keys where key != "source" && fields.has(key) {
-        error(fields.keyPlace(key), "`\(key)`: a \(transport.rawValue) listener matches by `source` only")
+      let allowed = transport == .tcp ? ["source", "sni", "alpn", "client-cert"] : ["source"]
+      for key in Section.match.keys where !allowed.contains(key) && fields.has(key) {
+        let words = transport == .tcp ? "`source`, `sni`, `alpn` and `client-cert`" : "`source`"
+        error(fields.keyPlace(key), "`\(key)`: a \(transport.rawValue) listener matches by \(words) only")
       }
     }
     var match = Match()
@@ -29,7 +31,25 @@ extension Reader {
       }
       return Match.Field(name: condition.name, test: condition.test)
     }
+    match.serverNames = nonEmpty(fields, "sni", .host)
+    match.protocols = nonEmpty(fields, "alpn", .nonEmpty)
+    fields.with("client-cert", .clientCertificate) { match.clientCertificate = clientCertificate($0) }
     return match
+  }
+
+  private func clientCertificate(_ fields: Fields) -> Match.ClientCertificate {
+    var result = Match.ClientCertificate()
+    fields.read("present", .boolean, into: &result.present)
+    let fingerprint = Kind<String>("the SHA-256 of a certificate: 64 hexadecimal digits, with or without colons") {
+      let digits = $0.lowercased().filter { $0 != ":" }
+      return digits.utf8.count == 64 && digits.allSatisfy(\.isHexDigit) ? digits : nil
+    }
+    result.fingerprints = nonEmpty(fields, "fingerprint", fingerprint)
+    if let node = fields["subject"] { result.subject = condition(node, "subject") }
+    if fields.lacks("present"), fields.lacks("fingerprint"), fields.lacks("subject") {
+      error(fields.place, "`client-cert`: expected `present`, `subject` or `fingerprint`")
+    }
+    return result
   }
 
   /// A list that, when it is given, means "any of these": an empty one would match nothing.

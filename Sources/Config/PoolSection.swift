@@ -37,6 +37,7 @@ extension Reader {
     fields.read("priority-threshold", .share(), into: &result.priorityThreshold)
     fields.read("send-proxy", .choice([("v1", ProxyVersion.v1), ("v2", ProxyVersion.v2)]), into: &result.sendProxy)
     fields.read("idle-connections", .integer(0...100_000), into: &result.idleConnections)
+    fields.with("tls", .poolTLS) { result.tls = poolTLS($0) }
     return ReadPool(pool: result, place: entry.keyPlace, fields: fields, backendPlaces: backends.map(\.place))
   }
 

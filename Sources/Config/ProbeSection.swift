@@ -23,6 +23,7 @@ extension Reader {
     fields.read("jitter", .share(0...0.5), into: &result.jitter)
     fields.read("fast", .duration(atLeast: .milliseconds(10)), into: &result.fast)
     fields.read("initial", .word, into: &result.initial)
+    if fields.value("tls", .choice([("pool", true), ("off", false)])) == false { result.isClear = true }
     if let fast = result.fast, fast > result.every {
       fields.error(
         at: "fast", "`fast`: longer than `every` (\(Units.text(result.every))), the interval that it shortens")

@@ -13,6 +13,7 @@ final class Reader {
   let file: String
   let baseDirectory: String
   let secretFile: (String) throws(SecretFileError) -> String
+  let checks: MaterialChecks
   private(set) var diagnostics: [Diagnostic] = []
   /// Beyond these a file is simply not a configuration.
   static let maxDiagnostics = 200
@@ -23,10 +24,14 @@ final class Reader {
   var namedPools: [(pool: String, place: Place)] = []
   var boundAddresses: [(address: SocketAddress, isUDP: Bool, place: Place)] = []
 
-  init(file: String, baseDirectory: String, secretFile: @escaping (String) throws(SecretFileError) -> String) {
+  init(
+    file: String, baseDirectory: String, secretFile: @escaping (String) throws(SecretFileError) -> String,
+    checks: MaterialChecks = .none
+  ) {
     self.file = file
     self.baseDirectory = baseDirectory
     self.secretFile = secretFile
+    self.checks = checks
   }
 
   func error(_ place: Place, _ message: String, notes: [Diagnostic.Note] = []) {

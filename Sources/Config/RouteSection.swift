@@ -125,11 +125,29 @@ extension Reader {
           let keyNode = Node(place: entry.keyPlace, content: .scalar(Scalar(text: entry.key, isQuoted: true)))
           let name = editable(keyNode, isRequest: isRequest, only: kind == "set" ? nil : "set")
           guard let value = scalar(entry.value, .headerValue, label: entry.key.shortened), let name else { continue }
+          if value.hasPrefix("%{") {
+            if let edit = factEdit(name, value, entry.value.place, kind) { edits.append(edit) }
+            continue
+          }
           edits.append(kind == "set" ? .set(name: name, value: value) : .add(name: name, value: value))
         }
       }
     }
     return edits
+  }
+
+  /// `%{client-cert-subject}` and the like: a field that says what is known of the connection.
+  private func factEdit(_ name: String, _ value: String, _ place: Place, _ kind: String) -> HeaderEdit? {
+    guard kind == "set" else {
+      error(place, "`\(name)`: expected it under `set`, so that a client cannot send one of its own")
+      return nil
+    }
+    guard value.hasSuffix("}"), let fact = ConnectionFact(rawValue: String(value.dropFirst(2).dropLast())) else {
+      let known = ConnectionFact.allCases.map { "`%{\($0.rawValue)}`" }.joined(separator: ", ")
+      error(place, "`\(name)`: expected one of \(known), found `\(value.shortened)`")
+      return nil
+    }
+    return .setFact(name: name, fact: fact)
   }
 
   /// A header's name that an operator may edit; with `only`, Host may not (a request has exactly one).

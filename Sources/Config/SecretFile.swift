@@ -10,8 +10,17 @@ package struct SecretFileError: Error, Hashable, Sendable {
 package enum SecretFile {
   static let limit = 64 * 1024
 
-  /// The file's text without its trailing line end. A FIFO or a device could block, so only files are read.
+  /// The file's text without its trailing line end.
   package static func read(_ path: String) throws(SecretFileError) -> String {
+    guard var text = String(validating: try bytes(path, limit: limit), as: UTF8.self) else {
+      throw SecretFileError("not UTF-8 text")
+    }
+    while let last = text.last, last.isNewline { text.removeLast() }
+    return text
+  }
+
+  /// A FIFO or a device could block, so only files are read.
+  package static func bytes(_ path: String, limit: Int) throws(SecretFileError) -> [UInt8] {
     let path = URL(fileURLWithPath: path).resolvingSymlinksInPath().path
     guard let attributes = try? FileManager.default.attributesOfItem(atPath: path) else {
       throw SecretFileError("the file is not there, or its directory is closed to this user")
@@ -22,9 +31,7 @@ package enum SecretFile {
     }
     defer { try? handle.close() }
     guard let data = try? handle.read(upToCount: limit + 1) else { throw SecretFileError("reading failed") }
-    guard data.count <= limit else { throw SecretFileError("larger than 64 KiB") }
-    guard var text = String(validating: data, as: UTF8.self) else { throw SecretFileError("not UTF-8 text") }
-    while let last = text.last, last.isNewline { text.removeLast() }
-    return text
+    guard data.count <= limit else { throw SecretFileError("larger than \(limit / 1024) KiB") }
+    return Array(data)
   }
 }

@@ -11,7 +11,7 @@ struct Section: Sendable {
 
   static let root = Section(
     "the file", "workers", "drain-timeout", "secret", "access-log", "admin", "node", "peers", "listeners", "pools",
-    "dns", "bgp", "vips", "vip-realtime")
+    "dns", "bgp", "vips", "vip-realtime", "tls")
   static let secret = Section("secret", "file")
   static let admin = Section("admin", "socket", "bind", "token", "read-token", "metrics")
 
@@ -19,7 +19,8 @@ struct Section: Sendable {
   static let peers = Section("peers", "key", "previous-key", "bind", "heartbeat", "timeout", "nodes")
 
   static let listener = Section(
-    "listener", "bind", "protocol", "accept-proxy-from", "access", "limits", "timeouts", "http", "udp", "pool", "routes"
+    "listener", "bind", "protocol", "accept-proxy-from", "access", "limits", "timeouts", "http", "udp", "tls", "pool",
+    "routes"
   )
   static let bind = Section("bind", "address", "mode")
   static let access = Section("access", "allow", "deny")
@@ -30,10 +31,24 @@ struct Section: Sendable {
     "http", "x-forwarded", "forwarded", "via", "request-id", "trust-request-id", "allow-connect", "max-requests")
   static let udp = Section("udp", "balance", "idle", "max-sessions", "replies")
 
+  static let tickets = Section("tls", "ticket-keys", "ticket-rotation")
+  static let listenerTLS = Section(
+    "tls", "certificate", "key", "ocsp", "certificates", "policy", "min-version", "max-version", "ciphers",
+    "cipher-suites", "groups", "alpn", "client-auth", "strict-sni", "tickets", "handshake-timeout", "handshakes",
+    "handshake-rate")
+  static let certificate = Section("certificate", "certificate", "key", "ocsp")
+  static let clientAuth = Section("client-auth", "mode", "ca", "crl")
+  static let poolTLS = Section(
+    "tls", "verify", "ca", "crl", "name", "certificate", "key", "policy", "min-version", "max-version", "ciphers",
+    "cipher-suites", "groups", "alpn", "resume")
+  static let clientCertificate = Section("client-cert", "present", "subject", "fingerprint")
+
   static let route = Section(
     "route", "name", "match", "pool", "split", "redirect", "respond", "rewrite", "request-headers", "response-headers",
     "timeouts", "retry")
-  static let match = Section("match", "host", "path", "method", "header", "query", "cookie", "source")
+  static let match = Section(
+    "match", "host", "path", "method", "header", "query", "cookie", "source", "sni", "alpn",
+    "client-cert")
   static let path = Section("path", "exact", "prefix", "regex")
   static let field = Section("condition", "present", "exact", "prefix", "regex")
   static let redirect = Section("redirect", "status", "scheme", "host", "path", "keep-query")
@@ -45,7 +60,7 @@ struct Section: Sendable {
 
   static let pool = Section(
     "pool", "balance", "probe", "agent", "outlier", "persistence", "retry", "timeouts", "queue", "slow-start",
-    "panic-threshold", "priority-threshold", "send-proxy", "idle-connections", "backends")
+    "panic-threshold", "priority-threshold", "send-proxy", "idle-connections", "tls", "backends")
   static let backend = Section(
     "backend", "name", "address", "weight", "state", "priority", "backup", "max-connections", "probe-port")
   static let poolTimeouts = Section("timeouts", "connect", "response", "keep-alive")
@@ -55,7 +70,8 @@ struct Section: Sendable {
   static let hashKey = Section("key", "header", "cookie")
 
   static let probe = Section(
-    "probe", "tcp", "http", "udp", "exec", "every", "timeout", "rise", "fall", "jitter", "fast", "initial")
+    "probe", "tcp", "http", "udp", "exec", "every", "timeout", "rise", "fall", "jitter", "fast", "initial",
+    "tls")
   static let exchange = Section("probe", "send", "expect")
   static let httpProbe = Section("probe", "method", "path", "host", "headers", "expect", "body")
   static let agent = Section("agent", "port", "send", "every", "timeout")
@@ -112,6 +128,8 @@ struct Section: Sendable {
   static let all = [
     root, secret, admin, node, peers, listener, bind, access, limits, listenerTimeouts, http, udp, route, match, path,
     field,
+    root, secret, admin, listener, bind, access, limits, listenerTimeouts, http, udp, tickets, listenerTLS, certificate,
+    clientAuth, poolTLS, clientCertificate, route, match, path, field,
     redirect,
     respond, rewrite, headers, routeTimeouts, retry, pool, backend, poolTimeouts, queue, balance, boundedLoad, hashKey,
     probe,

@@ -11,6 +11,8 @@ package struct ProbeTarget: Hashable, Sendable {
   /// Where the check goes: the backend's address, with the probe's or agent's port.
   package var address: SocketAddress
   package var check: Check
+  /// How the backend is spoken to; nil: in clear.
+  package var tls: PoolTLS?
 
   package init(key: BackendKey, address: SocketAddress, check: Check) {
     self.key = key

@@ -51,6 +51,11 @@ package enum IO {
     }
   }
 
+  /// Puts a file in another's place, in one step.
+  package static func rename(_ path: String, to target: String) throws(Errno) {
+    guard unsafe Glibc.rename(path, target) == 0 else { throw .last }
+  }
+
   /// Opens a file for appending, creating it with mode 0640.
   package static func openLog(_ path: String) throws(Errno) -> Int32 {
     let fd = unsafe open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o640)

@@ -17,11 +17,33 @@ package struct CertificateFiles: Hashable, Sendable {
   package var chain: FileBytes
   package var key: FileBytes
   package var staple: FileBytes?
+  /// What is in it, once it was read; nil before.
+  package var summary: CertificateSummary?
 
   package init(chain: FileBytes, key: FileBytes, staple: FileBytes? = nil) {
     self.chain = chain
     self.key = key
     self.staple = staple
+  }
+}
+
+/// What an operator wants to know of a certificate.
+package struct CertificateSummary: Hashable, Sendable {
+  package var names: [String]
+  /// RFC 4514.
+  package var subject: String
+  /// RSA, ECDSA, Ed25519 or other.
+  package var key: String
+  /// Seconds since 1970.
+  package var notBefore: Int64
+  package var notAfter: Int64
+
+  package init(names: [String], subject: String, key: String, notBefore: Int64, notAfter: Int64) {
+    self.names = names
+    self.subject = subject
+    self.key = key
+    self.notBefore = notBefore
+    self.notAfter = notAfter
   }
 }
 

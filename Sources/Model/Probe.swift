@@ -29,8 +29,18 @@ package struct Probe: Hashable, Sendable {
   /// The interval while the verdict is about to change; nil: `every`.
   package var fast: Duration?
   package var initial = Initial.down
+  /// In clear, also where the pool's traffic is not.
+  package var isClear = false
 
   package init(kind: Kind) { self.kind = kind }
+
+  /// Whether it speaks TLS where its pool does.
+  package var usesTLS: Bool {
+    switch kind {
+    case .tcp, .http: !isClear
+    case .udp, .exec: false
+    }
+  }
 }
 
 package struct HTTPProbe: Hashable, Sendable {

@@ -111,6 +111,18 @@ package enum HeaderEdit: Hashable, Sendable {
   case set(name: String, value: String)
   case add(name: String, value: String)
   case remove(name: String)
+  /// Removes all fields of the name, then adds one with what is known of the client's connection; none where nothing is.
+  case setFact(name: String, fact: ConnectionFact)
+}
+
+/// What TLS tells of a client, as a field's value.
+package enum ConnectionFact: String, Hashable, Sendable, CaseIterable {
+  case clientSubject = "client-cert-subject"
+  /// SHA-256, lower-case hexadecimal.
+  case clientFingerprint = "client-cert-fingerprint"
+  case serverName = "sni"
+  case version = "tls-version"
+  case cipher = "tls-cipher"
 }
 
 package enum PathRewrite: Hashable, Sendable {

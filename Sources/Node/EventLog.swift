@@ -13,6 +13,8 @@ package struct Event: Hashable, Sendable {
     case agent
     /// Of virtual addresses: this node's state, two owners, what was verified or repaired, and the rest.
     case active, backup, fault, dual, verified, repaired, vip
+    /// A certificate or another file of TLS: taken over, refused, or about to expire.
+    case certificate
     /// Traffic fails, but ejecting would leave too few.
     case spared
     /// A step of an update in place.

@@ -148,7 +148,9 @@ package struct Truth: Sendable {
         guard state(of: key) != .maintenance else { continue }
         if let probe = pool.probe {
           let address = backend.address.with(port: backend.probePort)
-          targets.append(ProbeTarget(key: key, address: address, check: .probe(probe)))
+          var target = ProbeTarget(key: key, address: address, check: .probe(probe))
+          if probe.usesTLS { target.tls = pool.tls }
+          targets.append(target)
         }
         if let agent = pool.agent {
           targets.append(ProbeTarget(key: key, address: backend.address.with(port: agent.port), check: .agent(agent)))

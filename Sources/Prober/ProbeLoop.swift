@@ -2,6 +2,7 @@ import Health
 import Kernel
 import Model
 import Reactor
+import TLS
 
 /// The prober's event loop with everything it owns. The extensions: Targets (which checks run),
 /// Start, Exchange (sockets), Programs, Finish.
@@ -11,6 +12,8 @@ struct ProbeLoop: ~Copyable {
     var target: ProbeTarget
     var plan: CheckPlan
     var run = Run.none
+    /// Of a pool that is spoken to by TLS.
+    var context: Result<ClientContext, CheckTrouble>?
   }
 
   let mailbox: Mailbox<ProberOrder>
@@ -38,6 +41,7 @@ struct ProbeLoop: ~Copyable {
   var incoming = ByteRegion(capacity: CheckTools.window)
   var outgoing = ByteRegion(capacity: CheckTools.window)
   var tools = CheckTools()
+  var channels: Channels
 
   /// Coarse clocks, set once per turn.
   var now = Clock.now()
@@ -58,6 +62,7 @@ struct ProbeLoop: ~Copyable {
     milliseconds = now.nanoseconds / 1_000_000
     wheel = TimerWheel(limit: limits.checks, now: milliseconds)
     runs = Slab(limit: limits.checks, blank: Run())
+    channels = Channels(limit: limits.checks)
   }
 
   mutating func run() {

@@ -19,11 +19,17 @@ extension ProbeLoop {
     if event.writable, runs[index].phase == .connecting {
       if let error = Socket.pendingError(runs[index].socket) { return connectFailed(index, plan, error) }
       runs[index].phase = .sending
+      if let context = assignments[runs[index].target]?.context {
+        guard beginHandshake(index, context), send(index, plan) else { return }
+      }
+    } else if runs[index].phase == .shaking {
+      guard shake(index), send(index, plan) else { return }
     }
     if event.writable, runs[index].phase == .sending {
       guard send(index, plan) else { return }
     }
-    if event.readable, runs[index].phase == .receiving { receive(index, plan) }
+    // What came with a handshake's end waits in its channel: no event tells of it.
+    if event.readable || runs[index].channel != Run.none, runs[index].phase == .receiving { receive(index, plan) }
   }
 
   private mutating func connectFailed(_ index: UInt32, _ plan: CheckPlan, _ error: Errno) {
@@ -41,7 +47,7 @@ extension ProbeLoop {
       let sent = runs[index].sent
       outgoing.clear()
       outgoing.append(plan.send.span.extracting(sent..<min(plan.send.count, sent + outgoing.capacity)))
-      let transfer = outgoing.send(0..<outgoing.count, to: runs[index].socket)
+      let transfer = transmit(index)
       if transfer.wouldBlock { return false }
       if transfer.failed {
         finish(index, plan.isAgent ? .nothing : .failure("send: \(transfer.error)"))
@@ -60,7 +66,7 @@ extension ProbeLoop {
   private mutating func receive(_ index: UInt32, _ plan: CheckPlan) {
     while true {
       incoming.clear()
-      let transfer = incoming.receive(from: runs[index].socket)
+      let transfer = fetch(index)
       if transfer.wouldBlock { return }
       if transfer.failed {
         return finish(index, plan.isAgent ? .nothing : .failure("receive: \(transfer.error)"))
@@ -102,7 +108,7 @@ extension ProbeLoop {
   private mutating func discard(_ index: UInt32) {
     while true {
       incoming.clear()
-      let transfer = incoming.receive(from: runs[index].socket)
+      let transfer = fetch(index)
       if transfer.wouldBlock { return }
       if transfer.isEnd || transfer.failed { return remove(index) }
       runs[index].discarded += transfer.bytes

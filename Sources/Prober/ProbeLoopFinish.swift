@@ -2,6 +2,7 @@ import Health
 import Kernel
 import Model
 import Reactor
+import TLS
 
 extension ProbeLoop {
   /// A target's run has ended: what it found goes up, and the next one is due an interval later.
@@ -63,6 +64,7 @@ extension ProbeLoop {
 
   /// Frees all that a run holds.
   mutating func remove(_ index: UInt32) {
+    if runs[index].channel != Run.none { channels.close(runs[index].channel) }
     if runs[index].socket >= 0 { Socket.close(runs[index].socket) }
     if let child = runs[index].child { Socket.close(child.descriptor) }
     wheel.remove(runs[index].timer)

@@ -20,7 +20,7 @@ struct Identity: Hashable {
 extension ProbeTarget {
   /// Whether both ask the same question of the same server, be it at other times.
   func asksLike(_ other: ProbeTarget) -> Bool {
-    guard address == other.address else { return false }
+    guard address == other.address, tls == other.tls else { return false }
     switch (check, other.check) {
     case (.probe(let one), .probe(let two)): return one.kind == two.kind
     case (.agent(let one), .agent(let two)): return one.port == two.port && one.send == two.send
@@ -73,7 +73,8 @@ extension ProbeLoop {
   private mutating func enter(_ target: ProbeTarget, _ identity: Identity) {
     lastNumber += 1
     numbers[identity] = lastNumber
-    assignments[lastNumber] = Assignment(target: target, plan: CheckPlan(target, &patterns))
+    let context = context(for: target)
+    assignments[lastNumber] = Assignment(target: target, plan: CheckPlan(target, &patterns), context: context)
     schedule.set(lastNumber, pace: target.pace, at: now)
     if !identity.isAgent, changing.contains(identity.key) { schedule.setChanging(lastNumber, true, at: now) }
   }

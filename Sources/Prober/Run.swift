@@ -4,6 +4,7 @@ import Kernel
 struct Run: BitwiseCopyable {
   enum Phase: UInt8, BitwiseCopyable {
     case connecting
+    case shaking
     case sending
     case receiving
     /// The result is known; the rest of the answer is read away.
@@ -23,6 +24,8 @@ struct Run: BitwiseCopyable {
   var socket: Int32 = -1
   var child: ChildProcess?
   var timer = Run.none
+  /// Its TLS side; `none`: it is in clear.
+  var channel = Run.none
   /// Bytes of the plan's `send` that are out.
   var sent = 0
   /// Bytes that were read away.
@@ -31,6 +34,7 @@ struct Run: BitwiseCopyable {
   var awaited: String? {
     switch phase {
     case .connecting: "connect"
+    case .shaking: "TLS handshake"
     case .sending: "send"
     case .receiving, .closing, .executing, .killed: nil
     }

@@ -1,6 +1,7 @@
 import Kernel
 import Model
 import Reactor
+import TLS
 import Telemetry
 
 /// Columns of a worker's listener rows.
@@ -8,11 +9,16 @@ enum ListenerColumn: Int, CaseIterable {
   case accepted, connections, refused, requests, inFlight, bytesIn, bytesOut
   case status1xx, status2xx, status3xx, status4xx, status5xx
   case malformed, rateLimited, timeouts, dropped
+  case handshakes, resumptions, handshakesLimited
+  /// Handshakes that failed, in the order of `HandshakeFailure.Kind`.
+  case failedNotTLS, failedMismatch, failedName, failedCertificate, failedAlert, failedClosed, failedTimeout,
+    failedOther
 }
 
 /// Columns of a worker's backend rows.
 enum BackendColumn: Int, CaseIterable {
   case connections, idle, requests, retries, connects, connectFailures, failures, timeouts, bytesIn, bytesOut
+  case handshakes, resumptions, handshakeFailures
   case status1xx, status2xx, status3xx, status4xx, status5xx
 }
 
@@ -52,6 +58,21 @@ final class WorkerCounters: Sendable {
     for column in BackendColumn.allCases { backends.store(row, column.rawValue, 0) }
   }
 
+  func addFailedHandshake(_ listener: UInt32, _ kind: HandshakeFailure.Kind) {
+    let column: ListenerColumn =
+      switch kind {
+      case .notTLS: .failedNotTLS
+      case .mismatch: .failedMismatch
+      case .name: .failedName
+      case .certificate: .failedCertificate
+      case .alert: .failedAlert
+      case .closed: .failedClosed
+      case .timeout: .failedTimeout
+      case .other: .failedOther
+      }
+    add(listener, column)
+  }
+
   func addResponse(_ listener: UInt32, status: Int) {
     let column = ListenerColumn.status1xx.rawValue + status / 100 - 1
     if (1...5).contains(status / 100) { listeners.bump(Int(listener), column) }
@@ -77,6 +98,17 @@ final class WorkerCounters: Sendable {
     result.rateLimited = value(.rateLimited)
     result.timeouts = value(.timeouts)
     result.dropped = value(.dropped)
+    result.tls.done = value(.handshakes)
+    result.tls.resumed = value(.resumptions)
+    result.tls.limited = value(.handshakesLimited)
+    result.tls.failed.notTLS = value(.failedNotTLS)
+    result.tls.failed.mismatch = value(.failedMismatch)
+    result.tls.failed.name = value(.failedName)
+    result.tls.failed.certificate = value(.failedCertificate)
+    result.tls.failed.alert = value(.failedAlert)
+    result.tls.failed.closed = value(.failedClosed)
+    result.tls.failed.timeout = value(.failedTimeout)
+    result.tls.failed.other = value(.failedOther)
     return result
   }
 
@@ -94,6 +126,9 @@ final class WorkerCounters: Sendable {
     result.timeouts = value(.timeouts)
     result.bytesIn = value(.bytesIn)
     result.bytesOut = value(.bytesOut)
+    result.handshakes = value(.handshakes)
+    result.resumptions = value(.resumptions)
+    result.handshakeFailures = value(.handshakeFailures)
     result.responses = WorkerCounters.responses(backends, row, from: BackendColumn.status1xx.rawValue)
     return result
   }

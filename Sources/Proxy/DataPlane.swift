@@ -4,12 +4,15 @@ package import Model
 import Reactor
 import Routing
 import Synchronization
+package import TLS
 package import Telemetry
 
 /// Why a World cannot be served. Nothing has changed then.
 package enum DataPlaneError: Error, Hashable, Sendable, CustomStringConvertible {
   case bind(listener: String, address: SocketAddress, Errno)
   case pattern(listener: String, place: String, pattern: String, String)
+  /// A file of TLS that was right when it was read: OpenSSL does not take it together with the others.
+  case material(owner: String, MaterialError)
   case tooManyListeners(Int)
   case tooManyBackends(Int)
   case thread(Errno)
@@ -19,6 +22,7 @@ package enum DataPlaneError: Error, Hashable, Sendable, CustomStringConvertible 
     case .bind(let listener, let address, let error): "listener \(listener): cannot listen on \(address): \(error)"
     case .pattern(let listener, let place, let pattern, let reason):
       "listener \(listener): \(place): pattern \(pattern): \(reason)"
+    case .material(let owner, let error): "\(owner): \(error)"
     case .tooManyListeners(let limit): "more than \(limit) listeners"
     case .tooManyBackends(let limit): "more than \(limit) backends"
     case .thread(let error): "cannot start a worker: \(error)"
@@ -35,6 +39,7 @@ package final class DataPlane: Sendable {
     var poolRows: [String: UInt32] = [:]
     var binds: [BindKey: Bound] = [:]
     var tables: [String: PickTable] = [:]
+    var encryption = EncryptionTable()
     var secret: String
     /// Who has each slot: a newcomer starts with counters at zero.
     var owners: [BackendSlot: BackendKey] = [:]
@@ -66,6 +71,8 @@ package final class DataPlane: Sendable {
   private let mailboxes: [Mailbox<WorkerOrder>]
   private let counters: [WorkerCounters]
   private let sink: LogSink
+  /// Of session tickets, for all workers.
+  package let ticketKeys = TicketKeys()
   private let state: Mutex<State>
 
   /// Starts the threads; they serve nothing until the first World.
@@ -194,6 +201,7 @@ package final class DataPlane: Sendable {
       tables[pool.name] = PickTable(pool: pool, standings: world.standings[index], previous: state.tables[pool.name])
     }
     state.tables = tables
+    state.encryption = try state.encryption.adopting(world.topology, tickets: ticketKeys)
     var snapshots: [Snapshot] = []
     for _ in mailboxes {
       var listeners = [CompiledListener?](repeating: nil, count: state.listenerRows.count)
@@ -201,7 +209,9 @@ package final class DataPlane: Sendable {
       for listener in world.topology.listeners {
         let row = state.listenerRows[listener.name] ?? 0
         do throws(RouteTableError) {
-          listeners[Int(row)] = try CompiledListener(row: row, model: listener, poolRows: state.poolRows)
+          listeners[Int(row)] = try CompiledListener(
+            row: row, model: listener, poolRows: state.poolRows,
+            tls: state.encryption.context(listener: listener.name))
         } catch {
           throw .pattern(listener: listener.name, place: error.place, pattern: error.pattern, "\(error.reason)")
         }
@@ -210,7 +220,7 @@ package final class DataPlane: Sendable {
         guard let row = state.poolRows[pool.name], let table = tables[pool.name] else { continue }
         pools[Int(row)] = CompiledPool(
           row: row, model: pool, standings: world.standings[index], table: table,
-          secret: world.topology.secret ?? state.secret)
+          secret: world.topology.secret ?? state.secret, tls: state.encryption.context(pool: pool.name))
       }
       snapshots.append(
         Snapshot(

@@ -201,7 +201,7 @@ enum Ending: BitwiseCopyable {
   case clientClosed, clientTimeout, malformedRequest, bodyTooLarge, headTimeout
   case accessDenied, rateLimited, noRoute, connectRefused
   case noBackend, poolMissing, queueFull, queueTimeout
-  case connectFailed, connectTimeout
+  case connectFailed, connectTimeout, handshakeFailed
   case backendReset, backendClosed, responseTimeout, malformedResponse, bodyCut
   case requestTimeout, outOfBuffers, stopped, internalLimit, routeUndecided, tunnelIdle
   case sessionIdle, sessionEvicted, listenerRemoved
@@ -224,6 +224,7 @@ enum Ending: BitwiseCopyable {
     case .queueTimeout: "queue-timeout"
     case .connectFailed: "connect-failed"
     case .connectTimeout: "connect-timeout"
+    case .handshakeFailed: "handshake-failed"
     case .backendReset: "backend-reset"
     case .backendClosed: "backend-closed"
     case .responseTimeout: "response-timeout"
@@ -246,7 +247,7 @@ enum Ending: BitwiseCopyable {
     switch self {
     case .noBackend, .poolMissing: "no server is available\n"
     case .queueFull, .queueTimeout: "too many requests wait\n"
-    case .connectFailed, .connectTimeout: "no server could be reached\n"
+    case .connectFailed, .connectTimeout, .handshakeFailed: "no server could be reached\n"
     case .backendReset, .backendClosed: "the server closed the connection\n"
     case .malformedResponse: "the server sent an invalid response\n"
     case .responseTimeout, .requestTimeout: "the server did not answer in time\n"

@@ -3,6 +3,7 @@ import HTTP
 import Model
 import Reactor
 import Routing
+import TLS
 import Wire
 
 /// One worker's own compiled copy of a World.
@@ -45,6 +46,12 @@ final class CompiledListener: Sendable {
   let loggedName: [UInt8]
   let maxRequests: UInt32
   let checksAccess: Bool
+  /// nil: in clear.
+  let tls: CompiledTLS?
+  /// Routes look into ClientHellos that are passed on.
+  let sniffs: Bool
+  /// Routes or fields want to know what TLS tells of a client.
+  let wantsFacts: Bool
   let setsXForwarded: Bool
   let appendsXForwarded: Bool
   let setsForwarded: Bool
@@ -53,7 +60,7 @@ final class CompiledListener: Sendable {
   /// Bit `FieldName.rawValue`: the client's lines of this name are not passed on.
   fileprivate let replaced: UInt64
 
-  init(row: UInt32, model: Listener, poolRows: [String: UInt32]) throws(RouteTableError) {
+  init(row: UInt32, model: Listener, poolRows: [String: UInt32], tls: ServerContext?) throws(RouteTableError) {
     self.row = row
     self.model = model
     routes = try RouteTable(routes: model.routes)
@@ -76,6 +83,11 @@ final class CompiledListener: Sendable {
     requestIDName = Array((model.http.requestID ?? "").lowercased().utf8)
     viaLine = model.http.via.map { Array("Via: 1.1 \($0)\r\n".utf8) } ?? []
     maxRequests = UInt32(clamping: model.http.maxRequests ?? Int(UInt32.max))
+    self.tls = model.tls.flatMap { model in tls.map { CompiledTLS(model: model, context: $0) } }
+    sniffs = model.sniffs
+    wantsFacts =
+      routes.asksForFacts
+      || actions.contains { !$0.requestEdits.computed.isEmpty || !$0.responseEdits.computed.isEmpty }
     checksAccess = !model.access.allow.isEmpty || !model.access.deny.isEmpty
     setsXForwarded = model.http.xForwarded != .off
     appendsXForwarded = model.http.xForwarded == .append
@@ -102,28 +114,55 @@ extension CompiledListener {
   @inline(__always) func replaces(_ name: FieldName) -> Bool { replaced & 1 << UInt64(name.rawValue) != 0 }
 }
 
+/// TLS of a listener, as its clients meet it.
+final class CompiledTLS: Sendable {
+  let model: ListenerTLS
+  let context: ServerContext
+  let handshakeTimeout: Int64
+
+  init(model: ListenerTLS, context: ServerContext) {
+    self.model = model
+    self.context = context
+    handshakeTimeout = model.handshakeTimeout.milliseconds
+  }
+}
+
 /// Field edits in the form that heads are written in.
 struct CompiledEdits: Sendable {
   /// Lower case; what `set` and `remove` take out.
   let removed: [[UInt8]]
   /// Whole lines with CRLF.
   let added: [UInt8]
+  /// Lines whose value is a fact of the connection; left out where it has none.
+  let computed: [ComputedField]
 
   init(_ edits: [HeaderEdit]) {
     var removed: [[UInt8]] = []
     var added: [UInt8] = []
+    var computed: [ComputedField] = []
     for edit in edits {
       switch edit {
       case .set(let name, let value):
         removed.append(Array(name.lowercased().utf8))
         added += "\(name): \(value)\r\n".utf8
       case .add(let name, let value): added += "\(name): \(value)\r\n".utf8
+      case .setFact(let name, let fact):
+        removed.append(Array(name.lowercased().utf8))
+        computed.append(ComputedField(name: Array("\(name): ".utf8), fact: fact))
       case .remove(let name): removed.append(Array(name.lowercased().utf8))
       }
     }
     self.removed = removed
     self.added = added
+    self.computed = computed
   }
+}
+
+/// A field whose value is a fact of the connection.
+struct ComputedField: Sendable {
+  /// "Name: "
+  let name: [UInt8]
+  let fact: ConnectionFact
 }
 
 final class CompiledRoute: Sendable {
@@ -191,6 +230,8 @@ final class CompiledPool: Sendable {
   let persistence: CompiledPersistence
   let connectTimeout: Int64
   let responseTimeout: Int64
+  /// nil: in clear.
+  let tls: ClientContext?
   let keepAliveTimeout: Int64
   let queueTimeout: Int64
   let outlier: OutlierPolicy?
@@ -206,12 +247,15 @@ final class CompiledPool: Sendable {
   /// Differs when a backend has come, gone or moved.
   let layout: UInt64
 
-  init(row: UInt32, model: Pool, standings: [Standing], table: PickTable, secret: String) {
+  init(
+    row: UInt32, model: Pool, standings: [Standing], table: PickTable, secret: String, tls: ClientContext?
+  ) {
     self.row = row
     self.model = model
     self.table = table
     self.standings = standings
     keys = KeyHasher(secret: secret)
+    self.tls = tls
     persistence = CompiledPersistence(pool: model, secret: secret)
     connectTimeout = model.timeouts.connect.milliseconds
     responseTimeout = model.timeouts.response.milliseconds

@@ -1,5 +1,6 @@
 import Model
 import Reactor
+import TLS
 
 /// A connection, to a client or to a backend. A plain value in the worker's slab.
 struct Stream: BitwiseCopyable {
@@ -9,6 +10,10 @@ struct Stream: BitwiseCopyable {
   enum Phase: BitwiseCopyable {
     /// Client: a PROXY header is expected.
     case proxyHeader
+    /// TLS begins; an exchange that waits for it is connecting.
+    case handshake
+    /// Client: a ClientHello is expected, which is passed on unread.
+    case sniffing
     /// Client (HTTP): between requests, or within a head.
     case request
     /// In use by an exchange.
@@ -69,6 +74,8 @@ struct Stream: BitwiseCopyable {
   var pipe = Stream.none
   /// Its TLS side; `none`: it speaks in clear.
   var channel = Stream.none
+  /// What was agreed on for its bytes.
+  var negotiated = NegotiatedProtocol.none
   var piped: UInt32 = 0
   var next = Stream.none
   var previous = Stream.none

@@ -33,7 +33,7 @@ struct ListeningSocket: Sendable {
 ///
 /// The whole state is this one value on the thread's stack: exclusivity is proven by the
 /// compiler, nothing is reference-counted per event, nothing is shared but `shared`.
-/// The extensions, by the way of a request: Accept, ClientInput, Routing, Assign,
+/// The extensions, by the way of a request: Accept, Handshake, ClientInput, Routing, Assign,
 /// Connect, Send, Response, Finish; Tunnel beside them. Datagrams, Sessions, Upstream, Replies are UDP's.
 ///
 /// PERF: all methods are `mutating`, those that only look too: a borrowed `self` of this size is copied to the stack
@@ -103,6 +103,11 @@ struct Worker: ~Copyable {
   var sweepTimer = Stream.none
   /// Clients behind a PROXY header: the destination that it names.
   var proxied: [UInt32: Endpoint] = [:]
+  /// What TLS tells of clients, where a listener asks for it.
+  var facts: [UInt32: ConnectionFacts] = [:]
+  /// Clients' handshakes that are under way, and how many steps of them this turn may still take.
+  var handshaking = 0
+  var handshakeSteps = Worker.stepsPerTurn
 
   static let regionSize = 64 * 1024
 
@@ -146,6 +151,7 @@ struct Worker: ~Copyable {
     let count = epoll.wait(milliseconds: wait.map { Int32(clamping: min($0, 60_000)) } ?? 60_000)
     now = Clock.now()
     milliseconds = now.nanoseconds / 1_000_000
+    handshakeSteps = Worker.stepsPerTurn
     for index in 0..<count { dispatch(epoll[index]) }
     if !ready.isEmpty { resumeReady() }
     flushReplies()
@@ -200,6 +206,8 @@ struct Worker: ~Copyable {
     }
     switch phase {
     case .proxyHeader: if streams[index].flags.contains(.readable) { readProxyHeader(index) }
+    case .handshake: shake(index)
+    case .sniffing: if streams[index].flags.contains(.readable) || streams[index].scanned == 0 { sniff(index) }
     case .request: readRequest(index)
     case .exchange: advanceExchange(index)
     case .connecting: if writable { finishConnecting(index) }

@@ -13,9 +13,9 @@ extension Worker {
       let listener = current.listeners[Int(socket.row)]
     else { return }
     for _ in 0..<limit {
-      guard shared.listenerConnections.load(Int(socket.row), 0) < listener.model.limits.connections else {
-        return pauseAccepting(key)
-      }
+      guard shared.listenerConnections.load(Int(socket.row), 0) < listener.model.limits.connections,
+        handshaking < listener.tls?.model.handshakes ?? .max
+      else { return pauseAccepting(key) }
       switch Socket.accept(socket.descriptor) {
       case .connection(let fd, let source): admit(fd, source, listener)
       case .none: return
@@ -38,9 +38,9 @@ extension Worker {
 
   mutating func resumeAccepting(_ key: UInt32) {
     guard let socket = acceptors[key]?.socket, let listener = current.listeners[Int(socket.row)] else { return }
-    guard shared.listenerConnections.load(Int(socket.row), 0) < listener.model.limits.connections else {
-      return wakeForSweep()
-    }
+    guard shared.listenerConnections.load(Int(socket.row), 0) < listener.model.limits.connections,
+      handshaking < listener.tls?.model.handshakes ?? .max
+    else { return wakeForSweep() }
     acceptors[key]?.paused = false
     watch(key)
   }
@@ -91,8 +91,17 @@ extension Worker {
 
   /// A client whose source is known starts to be served.
   private mutating func greet(_ index: UInt32, _ listener: CompiledListener) {
+    if let tls = listener.tls { return beginHandshake(index, listener, tls) }
+    serve(index, listener)
+  }
+
+  /// A client whose bytes can be read starts to be served.
+  mutating func serve(_ index: UInt32, _ listener: CompiledListener) {
     streams[index].phase = .request
-    if !streams[index].flags.contains(.http) { openTunnel(index, listener) }
+    guard !streams[index].flags.contains(.http) else { return }
+    guard listener.sniffs else { return openTunnel(index, listener) }
+    streams[index].phase = .sniffing
+    if !streams[index].input.isEmpty { sniff(index) }
   }
 
   /// A new stream with its timer, in the epoll; nil at the limit of connections.

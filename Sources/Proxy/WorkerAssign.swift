@@ -160,10 +160,11 @@ extension Worker {
     streams[index].flags.insert(.writable)
     counters.add(exchanges[exchange].slot, .connects)
     if let version = pool.model.sendProxy, !sendProxyHeader(index, exchange, version) { return }
+    if let context = pool.tls { return beginHandshake(index, exchange, pool, context) }
     startTry(exchange, pool)
   }
 
-  private mutating func startTry(_ exchange: UInt32, _ pool: CompiledPool) {
+  mutating func startTry(_ exchange: UInt32, _ pool: CompiledPool) {
     if exchanges[exchange].kind == .tunnel {
       backendSucceeded(exchange)
       return startTunnel(exchange)
@@ -313,7 +314,7 @@ extension Worker {
     guard state.kind == .tunnel || state.flags.contains(.replayable) else { return false }
     let policy = retryPolicy(exchange, pool)
     switch why {
-    case .connectFailed, .connectTimeout: break  // Nothing was sent: any method.
+    case .connectFailed, .connectTimeout, .handshakeFailed: break  // Nothing was sent: any method.
     case .backendReset, .backendClosed: guard policy.onReset, state.flags.contains(.idempotent) else { return false }
     case .responseTimeout, .malformedResponse:
       guard state.flags.contains(.idempotent), policy.onReset else { return false }

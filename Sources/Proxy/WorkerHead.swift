@@ -2,6 +2,7 @@ import HTTP
 import Kernel
 import Model
 import Reactor
+import Routing
 
 /// Heads as they are passed on. Kept lines are copied in runs, as they came.
 extension Worker {
@@ -32,6 +33,7 @@ extension Worker {
     outgoing.append(listener.viaLine)
     writeRequestID(listener)
     outgoing.append(route.requestEdits.added)
+    if !route.requestEdits.computed.isEmpty { writeComputed(route.requestEdits, client) }
     outgoing.append("\r\n")
   }
 
@@ -102,13 +104,14 @@ extension Worker {
   /// X-Forwarded-* and Forwarded (RFC 7239).
   private mutating func writeForwarding(_ client: UInt32, _ listener: CompiledListener) {
     let source = streams[client].source.address
+    let isSecure = streams[client].channel != Stream.none
     if listener.setsXForwarded {
       outgoing.append("X-Forwarded-For: ")
       if listener.appendsXForwarded { appendValues(of: .xForwardedFor) }
       outgoing.append(address: source)
       outgoing.append("\r\n")
       if !listener.appendsXForwarded || !head.fields.contains(.xForwardedProto) {
-        outgoing.append("X-Forwarded-Proto: http\r\n")
+        outgoing.append(isSecure ? "X-Forwarded-Proto: https\r\n" : "X-Forwarded-Proto: http\r\n")
       }
       if !listener.appendsXForwarded || !head.fields.contains(.xForwardedHost), !head.hostRange.isEmpty {
         outgoing.append("X-Forwarded-Host: ")
@@ -123,12 +126,23 @@ extension Worker {
       if source.family == .v6 { outgoing.append("for=\"[") } else { outgoing.append("for=") }
       outgoing.append(address: source)
       if source.family == .v6 { outgoing.append("]\"") }
-      outgoing.append(";proto=http")
+      outgoing.append(isSecure ? ";proto=https" : ";proto=http")
       if !head.hostRange.isEmpty {
         outgoing.append(";host=\"")
         outgoing.append(incoming, head.hostRange)
         outgoing.append("\"")
       }
+      outgoing.append("\r\n")
+    }
+  }
+
+  /// Fields that say what TLS tells of the client.
+  private mutating func writeComputed(_ edits: CompiledEdits, _ client: UInt32) {
+    guard let facts = facts[client] else { return }
+    for field in edits.computed {
+      guard let value = facts[field.fact], !value.isEmpty else { continue }
+      outgoing.append(field.name)
+      outgoing.append(value)
       outgoing.append("\r\n")
     }
   }
@@ -195,7 +209,10 @@ extension Worker {
     }
     if !run.isEmpty { outgoing.append(incoming, run) }
     outgoing.append(viaLine)
-    if let route { outgoing.append(route.responseEdits.added) }
+    if let route {
+      outgoing.append(route.responseEdits.added)
+      if !route.responseEdits.computed.isEmpty { writeComputed(route.responseEdits, exchanges[exchange].client) }
+    }
     writeConnection(exchange)
     if flags.contains(.setCookie), let pool = current.pools[Int(exchanges[exchange].pool)],
       case .cookie(let cookie) = pool.persistence, let backend = pool.index(of: exchanges[exchange].slot),

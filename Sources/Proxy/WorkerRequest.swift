@@ -83,6 +83,7 @@ extension Worker {
       return refuse(index, listener, status: 413, .bodyTooLarge, reason: "request body too large")
     }
     let route: Int
+    if listener.routes.asksForFacts { scratch.facts = facts[index] }
     switch matchRoute(listener, source) {
     case .route(let found): route = found
     case .none: return refuse(index, listener, status: 404, .noRoute, reason: "no route")
@@ -220,8 +221,11 @@ extension Worker {
     return scratch.exhausted ? .undecided : .none
   }
 
-  mutating func matchBySource(_ listener: CompiledListener, _ source: IPAddress) -> Int? {
-    listener.routes.match(RouteRequest(source: source), fields: NoFields(), scratch: &scratch)
+  mutating func matchBySource(
+    _ listener: CompiledListener, _ source: IPAddress, facts: ConnectionFacts? = nil
+  ) -> Int? {
+    if listener.routes.asksForFacts { scratch.facts = facts }
+    return listener.routes.match(RouteRequest(source: source), fields: NoFields(), scratch: &scratch)
   }
 
   /// The route's pool, or one of its weighted pools; false when the World has none.

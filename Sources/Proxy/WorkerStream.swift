@@ -55,6 +55,8 @@ extension Worker {
       shared.listenerConnections.add(Int(stream.row), 0, -1)
       shared.openConnections.wrappingSubtract(1, ordering: .relaxed)
       if stream.flags.contains(.proxied) { proxied[index] = nil }
+      if stream.phase == .handshake { handshaking -= 1 }
+      if !facts.isEmpty { facts[index] = nil }
     } else {
       if stream.phase == .idle { unlinkIdle(index) }
       counters.add(BackendSlot(stream.row), .connections, -1)
@@ -112,7 +114,8 @@ extension Worker {
     if streams[index].role == .client {
       switch streams[index].phase {
       case .request: timeOutRequest(index)
-      case .proxyHeader:
+      case .handshake: timeOutHandshake(index)
+      case .proxyHeader, .sniffing:
         counters.add(streams[index].row, .timeouts)
         close(index)
       default: close(index)

@@ -8,7 +8,7 @@ import Reactor
 extension Worker {
   /// A TCP client: finds its route and pool.
   mutating func openTunnel(_ index: UInt32, _ listener: CompiledListener) {
-    guard let route = matchBySource(listener, streams[index].source.address) else {
+    guard let route = matchBySource(listener, streams[index].source.address, facts: facts[index]) else {
       log.failure(listener.model.name, streams[index].source, .noRoute)
       resetOnClose(index)
       return close(index)

@@ -19,6 +19,8 @@ struct Conditions: BitwiseCopyable, Sendable {
   var sources = Piece()
   /// The path's regex; -1: none.
   var pathRegex: Int32 = -1
+  /// What is asked of the connection; -1: nothing.
+  var connection: Int32 = -1
 }
 
 extension RouteTable {
@@ -43,6 +45,9 @@ extension RouteTable {
         break
       }
       guard inside else { return false }
+    }
+    if conditions.connection >= 0 {
+      guard connectionTests[Int(conditions.connection)].passes(scratch.facts, &scratch.regex) else { return false }
     }
     for index in conditions.fields.range {
       guard passes(fieldTests[index], request, fields, text, &scratch) else { return false }

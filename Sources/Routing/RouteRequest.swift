@@ -52,6 +52,8 @@ package struct MatchScratch: ~Copyable {
   /// The last `match` stopped at a route whose regex cost too much, and found no route for
   /// that reason: skipping the rule could skip a refusal.
   package internal(set) var exhausted = false
+  /// Of the connection that the next match is for, where the table `asksForFacts`; nil: it is in clear.
+  package var facts: ConnectionFacts?
 
   package init() { regex = RegexScratch() }
 }

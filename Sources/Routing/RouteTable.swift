@@ -35,6 +35,7 @@ package final class RouteTable: Sendable {
   let methods: ContiguousArray<Piece>
   let sources: ContiguousArray<IPPrefix>
   let regexes: ContiguousArray<Regex>
+  let connectionTests: ContiguousArray<ConnectionTest>
   let cookieName: Piece
 
   /// Errors: a regex that does not compile.
@@ -54,8 +55,12 @@ package final class RouteTable: Sendable {
     methods = builder.methods
     sources = builder.sources
     regexes = builder.regexes
+    connectionTests = builder.connectionTests
     cookieName = builder.cookieName
   }
+
+  /// Whether a match wants `MatchScratch.facts`.
+  package var asksForFacts: Bool { !connectionTests.isEmpty }
 
   /// The index of the first route that matches; nil when none does, or when a regex was
   /// given up before one did (`scratch.exhausted`).

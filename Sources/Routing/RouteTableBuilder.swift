@@ -25,6 +25,7 @@ struct RouteTableBuilder {
   private(set) var methods: ContiguousArray<Piece> = []
   private(set) var sources: ContiguousArray<IPPrefix> = []
   private(set) var regexes: ContiguousArray<Regex> = []
+  private(set) var connectionTests: ContiguousArray<ConnectionTest> = []
   let cookieName: Piece
 
   init() { cookieName = text.add("cookie".utf8) }
@@ -45,6 +46,14 @@ struct RouteTableBuilder {
     compiled.sources = .from(firstSource, to: sources.count)
     if case .regex(let pattern) = match.path {
       compiled.pathRegex = Int32(try compile(pattern, "path", index))
+    }
+    if match.looksAtTLS {
+      var subject: Regex?
+      if case .regex(let pattern) = match.clientCertificate?.subject {
+        subject = regexes[Int(try compile(pattern, "client-cert subject", index))]
+      }
+      compiled.connection = Int32(connectionTests.count)
+      connectionTests.append(ConnectionTest(match, regex: subject))
     }
     conditions.append(compiled)
     for group in groupIndices(match.hosts) { place(UInt32(index), match.path, in: group) }

@@ -4,8 +4,8 @@ internal import Reactor
 /// What was agreed on for the bytes of a channel (ALPN).
 package enum NegotiatedProtocol: UInt8, BitwiseCopyable, Sendable { case none, http1, http2, other }
 
-/// Who a client is, by its certificate.
-package struct ClientIdentity: Hashable, Sendable {
+/// Who a peer is, by its certificate.
+package struct PeerIdentity: Hashable, Sendable {
   /// RFC 4514, in ASCII.
   package let subject: String
   /// SHA-256 of the certificate, lower-case hexadecimal.
@@ -54,11 +54,11 @@ extension Channels {
     return unsafe String(cString: name)
   }
 
-  /// nil: the client gave no certificate.
-  package func identity(_ index: UInt32) -> ClientIdentity? {
+  /// nil: the peer gave no certificate.
+  package func identity(_ index: UInt32) -> PeerIdentity? {
     // SAFETY: borrowed from the session.
     guard let certificate = unsafe SSL_get0_peer_certificate(channels[index].session) else { return nil }
-    return unsafe ClientIdentity(
+    return unsafe PeerIdentity(
       subject: nameText(X509_get_subject_name(certificate)), fingerprint: fingerprint(certificate))
   }
 }

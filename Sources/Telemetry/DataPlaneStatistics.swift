@@ -50,6 +50,7 @@ package struct ListenerStatistics: Hashable, Sendable {
   package var dropped: UInt64 = 0
   /// From a request's head to the end of its response (HTTP).
   package var requestTimes = LatencyHistogram()
+  package var tls = HandshakeStatistics()
 
   package init() {}
 
@@ -68,6 +69,7 @@ package struct ListenerStatistics: Hashable, Sendable {
     sum.timeouts &+= right.timeouts
     sum.dropped &+= right.dropped
     sum.requestTimes = left.requestTimes + right.requestTimes
+    sum.tls = left.tls + right.tls
     return sum
   }
 }
@@ -96,6 +98,10 @@ package struct BackendStatistics: Hashable, Sendable {
   package var bytesIn: UInt64 = 0
   /// To the backend.
   package var bytesOut: UInt64 = 0
+  /// TLS handshakes that were completed, resumed ones too.
+  package var handshakes: UInt64 = 0
+  package var resumptions: UInt64 = 0
+  package var handshakeFailures: UInt64 = 0
 
   package init() {}
 
@@ -113,6 +119,9 @@ package struct BackendStatistics: Hashable, Sendable {
     sum.responses = left.responses + right.responses
     sum.bytesIn &+= right.bytesIn
     sum.bytesOut &+= right.bytesOut
+    sum.handshakes &+= right.handshakes
+    sum.resumptions &+= right.resumptions
+    sum.handshakeFailures &+= right.handshakeFailures
     return sum
   }
 }

@@ -42,7 +42,8 @@ struct CheckCommand: AsyncParsableCommand {
     let source = String(decoding: bytes, as: UTF8.self)
     let loaded: LoadedConfig
     do {
-      loaded = try Config.load(bytes, file: file, baseDirectory: ConfigFile.directory(of: file))
+      loaded = try Config.load(
+        bytes, file: file, baseDirectory: ConfigFile.directory(of: file), checks: Materials.checks())
     } catch {
       guard json else { throw ConfigFile.failure(error, file, source) }
       show(Result(valid: false, diagnostics: error.diagnostics.map(Result.Fault.init)))

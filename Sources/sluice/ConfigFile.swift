@@ -16,13 +16,17 @@ struct ConfigFile: Sendable {
   let source: Source
 
   /// - Throws: `Failure` with exit code 78, every fault named by its place.
-  func load() throws(Failure) -> Topology {
+  ///
+  /// - Parameter inForce: what is served now; its certificates stay where their files are broken.
+  func load(inForce: Topology? = nil) throws(Failure) -> Topology {
     switch source {
     case .embedded(let topology): return try topology()
     case .path(let path):
       let bytes = try ConfigFile.read(path)
       do {
-        let loaded = try Config.load(bytes, file: path, baseDirectory: ConfigFile.directory(of: path))
+        let loaded = try Config.load(
+          bytes, file: path, baseDirectory: ConfigFile.directory(of: path),
+          checks: Materials.checks(inForce: inForce))
         for warning in loaded.warnings {
           Terminal.printError(warning.text(source: String(decoding: bytes, as: UTF8.self)))
         }

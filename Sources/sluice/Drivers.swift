@@ -20,6 +20,9 @@ enum Drivers {
     } catch {
       throw Failure("\(error)", hint: "raise the limit of open files, or set workers")
     }
+    let rotation = TicketRotation(keys: plane.ticketKeys, options: topology.tickets)
+    rotation.begin()
+    Task.detached { await rotation.run() }
     let prober: Prober
     do throws(Errno) {
       prober = try Prober(report: { post(.probe($0)) }, complain: { Terminal.printError("sluice: \($0)") })

@@ -61,16 +61,16 @@ struct Operations: AdminOperations {
 
   /// Reads the file and takes it over: the way of both SIGHUP and `sluice reload`.
   func reloading() async throws(Failure) -> ChangeReport {
+    let old = await node.snapshot().topology
     let topology: Topology
     do {
-      topology = try config.load()
+      topology = try config.load(inForce: old)
     } catch {
       // The place and the reason; the rest is for whoever asked.
       let words = error.message.split(separator: "\n").prefix(2).joined(separator: ": ")
       await node.note(.refused, "reload refused: \(words)")
       throw error
     }
-    let old = await node.snapshot().topology
     var changes = await node.preview(topology).lines
     do {
       try await node.apply(.load(topology))
@@ -81,6 +81,7 @@ struct Operations: AdminOperations {
     for (name, changed) in [
       ("admin", old.admin != topology.admin), ("workers", old.workers != topology.workers),
       ("vip-realtime", old.isVIPRealtime != topology.isVIPRealtime),
+      ("tls", old.tickets != topology.tickets),
     ]
     where changed {
       changes.append("\(name): needs a restart")
@@ -91,7 +92,10 @@ struct Operations: AdminOperations {
   func check(_ text: String, name: String) async throws(AdminError) -> ChangeReport {
     let topology: Topology
     do {
-      topology = try Config.load(text, file: name, baseDirectory: ConfigFile.directory(of: name)).topology
+      topology =
+        try Config.load(
+          text, file: name, baseDirectory: ConfigFile.directory(of: name), checks: Materials.checks()
+        ).topology
     } catch {
       throw AdminError(ConfigFile.failure(error, name, text))
     }

@@ -52,6 +52,7 @@ extension ListenerReport {
     dropped = counts.dropped
     requestTimes = LatencyReport(counts.requestTimes)
     responses = ResponsesReport(counts.responses)
+    tls = listener.tls.map { TLSReport($0, counts.tls) }
   }
 }
 
@@ -90,6 +91,10 @@ extension BackendReport {
     bytesIn = counts.bytesIn
     bytesOut = counts.bytesOut
     responses = ResponsesReport(counts.responses)
+    if snapshot.topology.pools.contains(where: { $0.tls != nil && $0.backends.contains(backend) }) {
+      tls = BackendTLSReport(
+        handshakes: counts.handshakes, resumed: counts.resumptions, failed: counts.handshakeFailures)
+    }
   }
 }
 

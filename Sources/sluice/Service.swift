@@ -52,6 +52,7 @@ struct Service {
       Terminal.printError("sluice: serving \(Service.addresses(topology)); admin at \(socket)")
       if let greeting = greeting(topology) { Terminal.printNow(greeting) }
     }
+    let watching = Task { await MaterialWatch(node: node).run() }
     for await name in ends {
       Terminal.printError("sluice: \(name): draining; a second signal ends at once")
       break
@@ -64,6 +65,7 @@ struct Service {
     await admin.stop()
     listening.cancel()
     remembering.cancel()
+    watching.cancel()
     inbox.cancel()
     Terminal.printError("sluice: stopped")
   }

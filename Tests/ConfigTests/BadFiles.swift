@@ -33,7 +33,7 @@ let badFiles: [Case] = [
   Case(
     .file("- 1\n- 2"),
     [
-      "1:1 the file: expected a mapping with `workers`, `drain-timeout`, `secret`, `access-log`, `admin`, `node`, `peers`, `listeners`, `pools`, `dns`, `bgp`, `vips`, `vip-realtime`, found a list"
+      "1:1 the file: expected a mapping with `workers`, `drain-timeout`, `secret`, `access-log`, `admin`, `node`, `peers`, `listeners`, `pools`, `dns`, `bgp`, `vips`, `vip-realtime`, `tls`, found a list"
     ]),
   Case(
     .file("just text"),

@@ -100,7 +100,7 @@ let badListeners: [Case] = [
     .tcp(
       "routes:\n  - { match: { host: a.example, source: 10.0.0.0/8 }, pool: web }\n  - { respond: { status: 200 } }"),
     [
-      "4:20 `host`: a tcp listener matches by `source` only",
+      "4:20 `host`: a tcp listener matches by `source`, `sni`, `alpn` and `client-cert` only",
       "5:11 `respond` is for http listeners; this one is tcp",
     ]),
   Case(

@@ -1,0 +1,123 @@
+"""Certificates that change under load: no request fails, a bad pair changes nothing and is told of, expiry is told of."""
+
+import os
+import signal
+import ssl
+import threading
+import time
+
+from lib.load import Load
+from lib.node import Node
+from lib.peers import named_nginx
+from lib.pki import Authority, replace, s_client
+from lib.scenario import ensure, equal, wait
+
+ROTATIONS = 200
+LIMIT = 200
+
+
+def run(s):
+    ca = Authority(s)
+    pairs = [ca.issue(f"pair-{number}", ["web.test", "127.0.0.1"]) for number in range(4)]
+    # Within a week of its end.
+    soon = ca.issue("soon", ["web.test", "127.0.0.1"], days=5)
+    put(s, pairs[0])
+    named_nginx(s, "nginx")
+    node = Node(s)
+    with s.fact(f"{ROTATIONS} rotations under load: no request fails"):
+        rotate(s, ca, node, pairs)
+    with s.fact("a mismatched pair is refused and told of; the one in force goes on"):
+        serving = serial(s)
+        replace(s.path("live.key"), pairs[1][1] if serving != number_of(pairs[1]) else pairs[2][1])
+        wait(lambda: any("private key is not that of" in event["message"] for event in events(node)), "an event tells of it", 5)
+        equal(serial(s), serving, "the certificate that is served")
+        node.process.signal(signal.SIGHUP)
+        wait(lambda: "stays" in node.process.log(), "SIGHUP says that the old one stays", 5)
+        equal(serial(s), serving, "the certificate that is served after SIGHUP")
+    with s.fact("an unreadable file is no different"):
+        os.remove(s.path("live.pem"))
+        wait(lambda: any("cannot be read" in event["message"] for event in events(node)), "an event tells of it", 5)
+        equal(serial(s), serving, "the certificate that is served")
+    with s.fact("the files being right again are taken over by themselves"):
+        put(s, pairs[3])
+        wait(lambda: serial(s) == number_of(pairs[3]), "it is served", 6)
+    with s.fact("a connection from before goes on with what it began with"):
+        long = ssl.create_default_context(cafile=ca.certificate).wrap_socket(
+            __import__("socket").create_connection(("127.0.0.1", s.port("web")), 5), server_hostname="web.test")
+        put(s, soon)
+        wait(lambda: serial(s) == number_of(soon), "the next one is served", 6)
+        long.sendall(b"GET / HTTP/1.1\r\nHost: web.test\r\n\r\n")
+        ensure(long.recv(12) == b"HTTP/1.1 200", "it is gone")
+        long.close()
+    with s.fact("a certificate near its end is told of, and its date is in the status"):
+        wait(lambda: any("expires within 7 days" in event["message"] for event in events(node)), "an event tells of it", 5)
+        report = node.status()["listeners"][0]["tls"]["certificates"][0]
+        ensure(0 < report["expires_at"] - time.time() < 7 * 86400, report)
+        equal(sorted(report["names"]), ["web.test"], "its names")
+
+
+def put(s, pair):
+    # The key first and the certificate a moment later, as most tools do it.
+    replace(s.path("live.key"), pair[1])
+    replace(s.path("live.pem"), pair[0])
+
+
+def number_of(pair):
+    from lib.pki import openssl
+    return openssl("x509", "-in", pair[0], "-noout", "-serial").stdout.decode().strip().split("=")[1]
+
+
+def serial(s):
+    from lib.pki import openssl
+    out = s_client(s.port("web"), "-servername", "web.test")[1]
+    return openssl("x509", "-noout", "-serial", stdin=out.encode()).stdout.decode().strip().split("=")[1]
+
+
+def events(node):
+    return node.api("GET", "/v1/events?after=0")[1]["events"]
+
+
+def rotate(s, ca, node, pairs):
+    """Half of them by SIGHUP at once after another, the rest as files that change by themselves."""
+    load = Load(s, f"https://127.0.0.1:{s.port('web')}/", connections=32)
+    fresh, stop = {"made": 0, "failed": []}, threading.Event()
+    context = ssl.create_default_context(cafile=ca.certificate)
+
+    def handshakes():
+        # wrk keeps its connections: these are full handshakes, each verified.
+        import http.client
+        while not stop.is_set():
+            try:
+                client = http.client.HTTPSConnection("127.0.0.1", s.port("web"), timeout=10, context=context)
+                client.request("GET", "/")
+                if client.getresponse().status != 200:
+                    fresh["failed"].append("status")
+                client.close()
+                fresh["made"] += 1
+            except Exception as error:
+                fresh["failed"].append(repr(error))
+
+    threads = [threading.Thread(target=handshakes) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    start, seen = time.monotonic(), set()
+    try:
+        for round_ in range(ROTATIONS):
+            before = node.generation()
+            put(s, pairs[(round_ + 1) % len(pairs)])
+            node.process.signal(signal.SIGHUP)
+            wait(lambda: node.generation() > before, f"rotation {round_} is in", 5, every=0.005)
+            if round_ % 10 == 0:
+                equal(serial(s), number_of(pairs[(round_ + 1) % len(pairs)]), "the certificate that is served")
+                seen.add(round_ % len(pairs))
+    finally:
+        took = time.monotonic() - start
+        stop.set()
+        for thread in threads:
+            thread.join()
+        figures = load.stop()
+    s.figure("rotations", ROTATIONS, f"{took:.1f} s", f"requests {figures.requests}, failed {figures.failed}",
+             f"handshakes {fresh['made']}, failed {len(fresh['failed'])}")
+    equal(figures.failed, 0, f"wrk: {figures}")
+    equal(fresh["failed"][:3], [], "failed handshakes")
+    ensure(figures.requests > 1000 and fresh["made"] > 100, f"{figures.requests} requests, {fresh['made']} handshakes: no load")
