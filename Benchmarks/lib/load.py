@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import re
 
 from lib import machine
 from lib.settings import CONNECTIONS, LOADGEN, OUT, Trouble
@@ -19,15 +20,25 @@ end
 """
 
 
-def wrk(processes, port, seconds, path="/p0/x", close=False):
+def wrk(processes, port, seconds, path="/p0/x", close=False, secure=False):
     """Requests as fast as answers come, on CONNECTIONS connections."""
     script = OUT / "report.lua"
     script.write_text(WRK_REPORT)
     command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{max(1, round(seconds))}s", "-s", script, "-H", "Host: h0.bench.test"]
     if close:
         command += ["-H", "Connection: close"]
-    text = processes.output([*command, f"http://127.0.0.1:{port}{path}"], machine.LOAD_CORE, seconds + 30)
+    text = processes.output([*command, f"{'https' if secure else 'http'}://127.0.0.1:{port}{path}"], machine.LOAD_CORE, seconds + 30)
     return parsed(text, "JSON ")
+
+
+def resumed(processes, port, seconds):
+    """Handshakes that resume one session, one after the other. TLS 1.2: s_time knows no tickets of 1.3."""
+    command = ["openssl", "s_time", "-connect", f"127.0.0.1:{port}", "-reuse", "-tls1_2", "-time", max(1, round(seconds))]
+    text = processes.output(command, machine.LOAD_CORE, seconds + 30)
+    found = re.findall(r"(\d+) connections in (\d+) real seconds", text)
+    if not found:
+        raise Trouble(f"s_time said: {text.strip()[-300:]}")
+    return {"seconds": max(1, round(seconds)), "requests": int(found[-1][0]), "bytes": 0, "errors": 0}
 
 
 def loadgen(processes, mode, port, seconds, **options):

@@ -40,9 +40,11 @@ class Peer:
 
     def write(self, shape, folder, port, ports, note=None):
         """The config file of this shape."""
-        words = {"PORT": port, "B1": ports[0], "B2": ports[1], "OUT": folder}
+        words = {"PORT": port, "B1": ports[0], "B2": ports[1], "OUT": folder, "TLS": ""}
         if shape.kind == "http":
             words.update(self.words(shape, folder, ports))
+            if shape.secure:
+                words["TLS"] = self.encryption(*certificate())
         elif self.name == "haproxy":
             words.update(self.tuning(shape))
         path = folder / f"{self.name}.{self.suffix}"
@@ -54,9 +56,13 @@ class Peer:
         command, environment = self.command(config)
         popen = processes.start(self.name, command, machine.PROXY_CORE, environment)
         if wait:
-            ready = {"http": answers, "tcp": connects, "udp": lambda _: self.udp_ready(popen)}[shape.kind]
+            ready = {"http": connects if shape.secure else answers, "tcp": connects, "udp": lambda _: self.udp_ready(popen)}[shape.kind]
             wait_until(lambda: ready(port), popen, 90, what)
         return popen
+
+    def encryption(self, chain, key, bundle):
+        """The words that put TLS in front."""
+        raise Trouble(f"{self.name} has no TLS in these benchmarks")
 
     def udp_ready(self, popen):
         """Something is bound to a datagram port in the process tree's sight."""
@@ -64,6 +70,19 @@ class Peer:
 
     def command(self, config):
         raise NotImplementedError
+
+
+def certificate():
+    """(certificate, key, both in one): ECDSA P-256, self-signed, made once."""
+    folder = OUT / "tls"
+    chain, key, bundle = folder / "web.pem", folder / "web.key", folder / "bundle.pem"
+    if not bundle.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out", chain,
+             "-days", "365", "-subj", "/CN=bench.test", "-addext", "subjectAltName=DNS:*.bench.test"], check=True, capture_output=True)
+        bundle.write_text(chain.read_text() + key.read_text())
+    return chain, key, bundle
 
 
 def udp_bound(popen):
@@ -92,6 +111,9 @@ class Sluice(Peer):
 
     def command(self, config):
         return [self.binary(), "run", config], {}
+
+    def encryption(self, chain, key, bundle):
+        return f"    tls: {{ certificate: {chain}, key: {key} }}"
 
     def words(self, shape, folder, ports):
         routes = []
@@ -132,6 +154,9 @@ class HAProxy(Peer):
         tune = {"splice": "  tune.pipesize 524288\n", "large": "  tune.bufsize 65536\n"}.get(shape.variant, "")
         return {"TUNE": tune, "LOG": splice}
 
+    def encryption(self, chain, key, bundle):
+        return f" ssl crt {bundle} ciphersuites TLS_AES_128_GCM_SHA256 ciphers ECDHE-ECDSA-AES128-GCM-SHA256 alpn http/1.1"
+
     def words(self, shape, folder, ports):
         words = self.tuning(shape)
         if shape.logged:
@@ -161,6 +186,11 @@ class HAProxy(Peer):
 class Nginx(Peer):
     name, kinds, checks = "nginx", ("http", "tcp", "udp"), False
 
+    def encryption(self, chain, key, bundle):
+        return (
+            f"  ssl_certificate {chain}; ssl_certificate_key {key}; ssl_protocols TLSv1.2 TLSv1.3;\n"
+            "  ssl_prefer_server_ciphers on; ssl_ciphers ECDHE-ECDSA-AES128-GCM-SHA256; ssl_conf_command Ciphersuites TLS_AES_128_GCM_SHA256;")
+
     def version(self):
         return machine.output([self.binary(), "-v"]).replace("nginx version: ", "")
 
@@ -178,7 +208,7 @@ class Nginx(Peer):
             pools += [f"    server {address};" for address in backends]
             pools.append("    keepalive 256; keepalive_requests 1000000000; keepalive_timeout 60s;\n  }")
         version = f"location = /version {{ return 200 {shape.version}; }} " if shape.version else ""
-        servers = [f"  server {{ listen 127.0.0.1:@@ default_server reuseport backlog=4096; {version}location / {{ proxy_pass http://web; }} }}"]
+        servers = [f"  server {{ listen 127.0.0.1:@@ default_server reuseport backlog=4096{' ssl' if shape.secure else ''}; {version}location / {{ proxy_pass http://web; }} }}"]
         for host, paths in shape.routes():
             places = " ".join(f"location {path}/ {{ proxy_pass http://{pool}; }}" for path, pool in paths)
             servers.append(f"  server {{ listen 127.0.0.1:@@; server_name {host}; {version}{places} location / {{ proxy_pass http://web; }} }}")

@@ -58,6 +58,7 @@ def with_haproxy(shape, variants, peers=PEERS):
 HTTP, ROUTED = Shape(), Shape(hosts=1000, paths=10, pools=1)
 TCP, UDP = Shape(kind="tcp"), Shape(kind="udp")
 MANY = Shape(backends=tuple(f"127.1.{i // 250}.{i % 250 + 1}:@" for i in range(2000)))
+SECURE = HTTP.with_(secure=True)
 TUNED = {"splice": "splice", "large": "64 KiB buffers"}
 
 NAMES = Shape(kind="dns", hosts=1000)
@@ -124,6 +125,19 @@ ALL = (
         "reload", "1,000 routes and 2,000 backends; 5 reloads under 1,000 requests a second: time until the new config answers",
         everybody(MANY.with_(hosts=100, paths=10, pools=10, version="v0"), ("sluice", "haproxy", "nginx", "caddy")),
         measure=special.reloading, metric="apply_ms", unit="reload", at_most=1.0, backend="http:0.0.0.0:{port}", backends=1),
+    Scenario(
+        "tls-keepalive", f"HTTP/1.1 over TLS 1.3, tiny responses, {CONNECTIONS} kept connections", everybody(SECURE, PEERS[:3]),
+        client=lambda p, port, s: load.wrk(p, port, s, secure=True), at_most=0.87, aim=0.80),
+    Scenario(
+        "tls-handshake", "a full handshake (TLS 1.3, ECDSA P-256) and one request for each connection", everybody(SECURE, PEERS[:3]),
+        client=lambda p, port, s: load.wrk(p, port, s, secure=True, close=True), unit="handshake", at_most=1.0, aim=0.95),
+    Scenario(
+        "tls-resumed", "a resumed handshake (TLS 1.2, ticket) for each connection, one at a time", everybody(SECURE, PEERS[:3]),
+        client=load.resumed, unit="handshake", at_most=1.0, aim=0.95),
+    Scenario(
+        "tls-idle", "10,000 kept TLS connections that have had one answer each: bytes of memory for each",
+        everybody(SECURE, PEERS[:3]), measure=special.idle, metric="bytes_per_connection", unit="connection", at_most=0.5,
+        against="nginx"),
     Scenario(
         "start", "from exec to the first byte of the first answer", everybody(HTTP), measure=special.starting,
         metric="start_ms", unit="start", at_most=1.0),

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import ssl
 import threading
 import time
 
@@ -10,6 +11,9 @@ from lib.processes import get, wait_until
 from lib.settings import DURATION, Trouble
 
 IDLE = int(os.environ.get("IDLE") or 10_000)
+# A private authority's certificate: who it is does not matter here.
+CONTEXT = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+CONTEXT.check_hostname, CONTEXT.verify_mode = False, ssl.CERT_NONE
 REQUEST = b"GET /p0/x HTTP/1.1\r\nHost: h0.bench.test\r\n\r\n"
 
 
@@ -23,10 +27,10 @@ def idle(bench):
     clients = []
     try:
         # What the first connections allocate once belongs to the process.
-        clients = [opened(bench.port) for _ in range(100)]
+        clients = [opened(bench.port, bench.shape.secure) for _ in range(100)]
         time.sleep(0.5)
         before = machine.memory(bench.balancer.pid)
-        clients += [opened(bench.port) for _ in range(IDLE)]
+        clients += [opened(bench.port, bench.shape.secure) for _ in range(IDLE)]
         time.sleep(0.5)
         after = machine.memory(bench.balancer.pid)
         alive = sum(1 for one in clients if still_open(one))
@@ -43,8 +47,10 @@ def idle(bench):
     }
 
 
-def opened(port):
+def opened(port, secure=False):
     one = socket.create_connection(("127.0.0.1", port), 10)
+    if secure:
+        one = CONTEXT.wrap_socket(one)
     one.sendall(REQUEST)
     answer = one.recv(4096)
     if b" 200 " not in answer[:16]:
@@ -56,7 +62,7 @@ def still_open(one):
     one.setblocking(False)
     try:
         return len(one.recv(1)) > 0
-    except BlockingIOError:
+    except (BlockingIOError, ssl.SSLWantReadError):
         return True
     except OSError:
         return False
