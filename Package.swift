@@ -42,6 +42,8 @@ let package = Package(
 
     // Floor 1: protocols and policies as values; no IO, no clock.
     floor("HTTP", ["Wire", "Model"]),
+    .systemLibrary(name: "CNGHTTP2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
+    floor("HTTP2", ["HTTP", "CNGHTTP2"]),
     floor("Sniff", ["Wire", "Model"]),
     floor("Peering", ["Wire", "Model"]),
     floor("Balance", ["Wire", "Model"]),
@@ -76,6 +78,11 @@ let package = Package(
     floor("Prober", ["Model", "HTTP", "Health", "Routing", "Kernel", "Reactor"]),
     floor("NameServer", ["Wire", "Model", "DNS", "Telemetry", "GeoIP", "Kernel", "Reactor", "TLS"]),
     floor("Prober", ["Model", "HTTP", "Health", "Routing", "Kernel", "Reactor", "TLS"]),
+      [
+        "Wire", "Model", "HTTP", "HTTP2", "Sniff", "Balance", "Routing", "Telemetry", "CKernel", "Kernel", "Reactor",
+        "TLS",
+      ]),
+    floor("Prober", ["Model", "HTTP", "HTTP2", "Health", "Routing", "Kernel", "Reactor"]),
     floor("NameServer", ["Wire", "Model", "DNS", "Telemetry", "GeoIP", "Kernel", "Reactor"]),
 
     floor("Announcer", ["Wire", "Model", "VRRP", "BGP", "BFD", "Kernel", "Reactor", "TLS"]),
@@ -149,6 +156,7 @@ let package = Package(
     tests("Kernel", ["Kernel", "CKernel", "Model"]),
     tests("Model", ["Model"]),
     tests("HTTP", ["HTTP", "Wire", "Model"]),
+    tests("HTTP2", ["HTTP2", "HTTP"]),
     tests("Sniff", ["Sniff", "Wire", "Model"]),
     tests("Peering", ["Peering", "TLS", "Wire", "Model"]),
     tests("Balance", ["Balance", "Wire", "Model"]),

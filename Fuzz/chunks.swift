@@ -33,6 +33,7 @@ private func decode(_ bytes: [UInt8], _ cuts: [Int]) -> (content: [UInt8], end: 
       pieces: while true {
         switch try decoder.next(bytes.span.extracting(0..<cut), from: &position) {
         case .data(let range): content += bytes[range]
+        case .trailers: continue
         case .more: break pieces
         case .finished(let end): return (content, end, nil)
         }

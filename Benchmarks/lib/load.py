@@ -41,6 +41,28 @@ def resumed(processes, port, seconds):
     return {"seconds": max(1, round(seconds)), "requests": int(found[-1][0]), "bytes": 0, "errors": 0}
 
 
+def h2load(processes, port, seconds, path="/x", streams=32, connections=8, message=None):
+    """Requests by HTTP/2 with prior knowledge; percentiles from its log of each request."""
+    log = OUT / "h2load.log"
+    log.unlink(missing_ok=True)
+    command = [
+        "h2load", "-t1", f"-c{connections}", f"-m{streams}", f"-D{max(1, round(seconds))}", f"--log-file={log}", "-H", ":authority: h0.bench.test"]
+    if message is not None:
+        body = OUT / "h2load.message"
+        body.write_bytes(message)
+        command += ["-d", body, "-H", "content-type: application/grpc", "-H", "te: trailers"]
+    text = processes.output([*command, f"http://127.0.0.1:{port}{path}"], machine.LOAD_CORE, seconds + 30)
+    rows = [line.split("\t") for line in log.read_text().splitlines()]
+    times = sorted(int(row[2]) for row in rows)
+    failed = sum(not row[1].startswith("2") for row in rows)
+    if not times:
+        raise Trouble(f"h2load said no figures: {text.strip()[-300:]}")
+    at = lambda share: times[min(len(times) - 1, int(len(times) * share))]
+    return {
+        "seconds": float(max(1, round(seconds))), "requests": len(times) - failed, "bytes": 0, "errors": failed,
+        "mean": sum(times) / len(times), "p50": at(0.5), "p90": at(0.9), "p99": at(0.99), "p999": at(0.999), "max": times[-1]}
+
+
 def loadgen(processes, mode, port, seconds, **options):
     words = [f"{key}={value}" for key, value in options.items()]
     command = [LOADGEN, mode, f"127.0.0.1:{port}", f"seconds={seconds}", *words]

@@ -37,6 +37,15 @@ class Bench:
             specs = [pattern.format(port=self.backend_ports[0])]
         else:
             specs = [pattern.format(f"127.0.0.1:{port}") for port in self.backend_ports[:self.scenario.backends]]
+        if pattern.startswith("nghttpd"):
+            root = self.processes.folder / "www"
+            root.mkdir(parents=True, exist_ok=True)
+            (root / "x").write_text("Hello, world\n")
+            options = pattern.split()[1:]
+            command = ["nghttpd", "--no-tls", "-n1", "-d", str(root), *options, str(self.backend_ports[0])]
+            self.backend = self.processes.start("nghttpd", command, machine.LOAD_CORE)
+            wait_until(lambda: connects(self.backend_ports[0]), self.backend, 10, self.what)
+            return self.backend
         if self.scenario.name == "p2c-slow-backend":
             specs[-1] = specs[-1].replace("delay=1,", "delay=10,")
         self.backend = self.processes.start("responder", [RESPONDER, *specs], machine.LOAD_CORE)

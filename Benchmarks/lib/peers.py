@@ -56,7 +56,8 @@ class Peer:
         command, environment = self.command(config)
         popen = processes.start(self.name, command, machine.PROXY_CORE, environment)
         if wait:
-            ready = {"http": connects if shape.secure else answers, "tcp": connects, "udp": lambda _: self.udp_ready(popen)}[shape.kind]
+            plain = shape.client == "h1" and not shape.secure
+            ready = {"http": answers if plain else connects, "tcp": connects, "udp": lambda _: self.udp_ready(popen)}[shape.kind]
             wait_until(lambda: ready(port), popen, 90, what)
         return popen
 
@@ -124,7 +125,10 @@ class Sluice(Peer):
         routes.append("{ pool: web }")
         pools = []
         for name, backends in shape.split(ports):
-            pools += [f"  {name}:", "    probe: { http: { path: / }, every: 2s, initial: up }"]
+            if shape.upstream == "h2":
+                pools += [f"  {name}:", "    protocol: h2", "    probe: { tcp: {}, every: 2s, initial: up }"]
+            else:
+                pools += [f"  {name}:", "    probe: { http: { path: / }, every: 2s, initial: up }"]
             if shape.policy:
                 pools.append(f"    balance: {shape.policy}")
             pools.append("    backends:")
@@ -174,8 +178,10 @@ class HAProxy(Peer):
         pools = []
         policy = shape.policy or "roundrobin"
         for name, backends in shape.split(ports):
-            pools += [f"backend {name}", f"  balance {policy}", "  option httpchk GET /"]
-            pools += [f"  server s{i} {address} check inter 2s" for i, address in enumerate(backends)]
+            check, proto = ("", " proto h2") if shape.upstream == "h2" else ("  option httpchk GET /", "")
+            pools += [f"backend {name}", f"  balance {policy}", check]
+            pools += [f"  server s{i} {address} check inter 2s{proto}" for i, address in enumerate(backends)]
+        words["PROTO"] = " proto h2" if shape.client == "h2" else ""
         return {**words, "ROUTES": "\n".join(routes), "POOLS": "\n".join(pools)}
 
     def reload(self, popen, folder):
@@ -207,8 +213,12 @@ class Nginx(Peer):
                 pools.append("    zone z_%s 4m;" % name)
             pools += [f"    server {address};" for address in backends]
             pools.append("    keepalive 256; keepalive_requests 1000000000; keepalive_timeout 60s;\n  }")
+        http2 = " http2" if shape.client == "h2" else ""
+        # nginx speaks HTTP/2 to servers as gRPC alone.
+        to = "grpc_pass grpc" if shape.upstream == "h2" else "proxy_pass http"
         version = f"location = /version {{ return 200 {shape.version}; }} " if shape.version else ""
         servers = [f"  server {{ listen 127.0.0.1:@@ default_server reuseport backlog=4096{' ssl' if shape.secure else ''}; {version}location / {{ proxy_pass http://web; }} }}"]
+        servers = [f"  server {{ listen 127.0.0.1:@@ default_server reuseport backlog=4096{http2}; {version}location / {{ {to}://web; }} }}"]
         for host, paths in shape.routes():
             places = " ".join(f"location {path}/ {{ proxy_pass http://{pool}; }}" for path, pool in paths)
             servers.append(f"  server {{ listen 127.0.0.1:@@; server_name {host}; {version}{places} location / {{ proxy_pass http://web; }} }}")

@@ -57,6 +57,7 @@ def with_haproxy(shape, variants, peers=PEERS):
 
 HTTP, ROUTED = Shape(), Shape(hosts=1000, paths=10, pools=1)
 TCP, UDP = Shape(kind="tcp"), Shape(kind="udp")
+H2C, H2H2 = Shape(client="h2"), Shape(client="h2", upstream="h2", backends=("@0",))
 MANY = Shape(backends=tuple(f"127.1.{i // 250}.{i % 250 + 1}:@" for i in range(2000)))
 SECURE = HTTP.with_(secure=True)
 TUNED = {"splice": "splice", "large": "64 KiB buffers"}
@@ -88,6 +89,17 @@ ALL = (
     Scenario(
         "h1-1m", "responses of 1 MiB", with_haproxy(HTTP, TUNED), client=load.wrk,
         backend=f"http:{{}},size={HUGE}", unit="MiB", at_most=0.90, aim=0.80),
+    Scenario(
+        "h2c", "HTTP/2 by prior knowledge, 8 connections of 32 streams, tiny responses of HTTP/1.1 backends",
+        everybody(H2C, PEERS[:3]), client=load.h2load, at_most=1.0, aim=0.85),
+    Scenario(
+        "h2-h2", "the same to a backend that speaks HTTP/2 (nginx: as gRPC)", everybody(H2H2, PEERS[:3]),
+        client=load.h2load, backend="nghttpd --trailer=x-sum:1", backends=1, at_most=1.0, aim=0.85),
+    Scenario(
+        "grpc-unary", "gRPC's unary calls: a message of 24 bytes up and down, status in the trailers",
+        everybody(H2H2, PEERS[:3]),
+        client=lambda p, port, s: load.h2load(p, port, s, message=b"\0\0\0\0\x13some bytes of a call"),
+        backend="nghttpd --echo-upload --trailer=grpc-status:0", backends=1, at_most=1.0, aim=0.85),
     Scenario(
         "tcp-small", f"64 bytes there and back over TCP, {CONNECTIONS} connections", everybody(TCP, PEERS[:4]),
         client=lambda p, port, s: load.loadgen(p, "tcp", port, s, connections=CONNECTIONS, size=64),

@@ -18,6 +18,9 @@ class Shape:
     # For `reload`: a word that GET /version answers with.
     version: str = ""
     policy: str = ""
+    # What clients and backends speak: h1, or h2 by prior knowledge.
+    client: str = "h1"
+    upstream: str = "h1"
     variant: str = ""
 
     def with_(self, **changes):

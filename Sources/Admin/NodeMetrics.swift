@@ -10,6 +10,12 @@ package enum NodeMetrics {
     responses(
       "sluice_listener_responses", "Answers to clients by class of their status, whoever made them.",
       status.listeners.map { ([("listener", $0.name)], $0.responses) }, &metrics)
+    metrics.begin("sluice_listener_grpc_calls", .counter, "gRPC calls that ended, by their status code.")
+    for listener in status.listeners {
+      for (code, count) in listener.grpcCalls.enumerated() where count > 0 {
+        metrics.sample([("listener", listener.name), ("code", String(code))], count)
+      }
+    }
     metrics.begin(
       "sluice_listener_request_duration_seconds", .histogram, "From a request's head to the end of its response.")
     for listener in status.listeners { metrics.histogram([("listener", listener.name)], listener.requestTimes) }
@@ -97,6 +103,12 @@ package enum NodeMetrics {
       $0.timeouts
     },
     Family("sluice_listener_datagrams_dropped", .counter, "Datagrams that did not get on.") { $0.dropped },
+    Family("sluice_listener_http2_connections", .counter, "Client connections that speak HTTP/2.") {
+      $0.http2Connections
+    },
+    Family("sluice_listener_http2_floods", .counter, "HTTP/2 connections that a flood of frames has ended.") {
+      $0.http2Floods
+    },
     Family("sluice_listener_received_bytes", .counter, "From clients.") { $0.bytesIn },
     Family("sluice_listener_sent_bytes", .counter, "To clients.") { $0.bytesOut },
   ]

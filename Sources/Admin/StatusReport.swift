@@ -53,6 +53,11 @@ package struct ListenerReport: Codable, Hashable, Sendable {
   package var timeouts: UInt64 = 0
   package var dropped: UInt64 = 0
   package var responses = ResponsesReport()
+  /// Connections that speak HTTP/2, and those of them that a flood of frames has ended.
+  package var http2Connections: UInt64 = 0
+  package var http2Floods: UInt64 = 0
+  /// gRPC calls that ended, by status: its index.
+  package var grpcCalls: [UInt64] = []
   /// From a request's head to the end of its response (HTTP).
   package var requestTimes = LatencyReport()
   /// Absent in clear.
@@ -64,6 +69,9 @@ package struct ListenerReport: Codable, Hashable, Sendable {
     case dropped, responses, requestTimes
     case name, `protocol`, binds, connections, accepted, refused, requests, inFlight, malformed, rateLimited, timeouts
     case dropped, responses, requestTimes, tls
+    case http2Connections = "http2_connections"
+    case http2Floods = "http2_floods"
+    case grpcCalls = "grpc_calls"
     case bytesIn = "bytes_in"
     case bytesOut = "bytes_out"
   }

@@ -29,6 +29,7 @@ extension Reader {
       timeouts.read("half-closed", .duration(), into: &result.timeouts.halfClosed)
     }
     fields.with("http", .http) { http($0, into: &result.http) }
+    fields.with("http2", .http2) { http2($0, into: &result.http2) }
     fields.with("udp", .udp) { udp in
       udp.read("balance", .word, into: &result.udp.balancing)
       udp.read("idle", .duration(), into: &result.udp.idle)
@@ -162,7 +163,7 @@ extension Reader {
     let timeouts = nested("timeouts", .listenerTimeouts)
     if transport != .udp { refuse(["udp"], in: fields, "udp") }
     if transport != .http {
-      refuse(["http"], in: fields, "http")
+      refuse(["http", "http2"], in: fields, "http")
       if let limits { refuse(["request-rate", "head", "uri", "headers", "body"], in: limits, "http") }
     }
     switch transport {

@@ -27,6 +27,7 @@ extension Reader {
       timeouts.read("connect", .duration(), into: &result.timeouts.connect)
       timeouts.read("response", .duration(), into: &result.timeouts.response)
       timeouts.read("keep-alive", .duration(), into: &result.timeouts.keepAlive)
+      timeouts.read("drain", .duration(), into: &result.timeouts.drain)
     }
     fields.with("queue", .queue) { queue in
       queue.read("length", .integer(0...1_000_000), into: &result.queue.length)
@@ -36,6 +37,12 @@ extension Reader {
     fields.read("panic-threshold", .share(), into: &result.panicThreshold)
     fields.read("priority-threshold", .share(), into: &result.priorityThreshold)
     fields.read("send-proxy", .choice([("v1", ProxyVersion.v1), ("v2", ProxyVersion.v2)]), into: &result.sendProxy)
+    fields.read("protocol", .word, into: &result.protocol)
+    if result.protocol == .h2, result.sendProxy != nil {
+      fields.error(
+        at: "send-proxy",
+        "`send-proxy`: connections of a pool that speaks h2 are shared by clients; none is one client's")
+    }
     fields.read("idle-connections", .integer(0...100_000), into: &result.idleConnections)
     fields.with("tls", .poolTLS) { result.tls = poolTLS($0) }
     return ReadPool(pool: result, place: entry.keyPlace, fields: fields, backendPlaces: backends.map(\.place))

@@ -4,14 +4,15 @@ extension Reader {
   func probe(_ node: Node) -> Probe? {
     guard case .map = node.content else {
       let short: [(String, Probe.Kind)] = [
-        ("tcp", .tcp(send: [], expect: nil)), ("http", .http(HTTPProbe())), ("udp", .udp(send: [], expect: nil)),
+        ("tcp", .tcp(send: [], expect: nil)), ("http", .http(HTTPProbe())), ("grpc", .grpc(GRPCProbe())),
+        ("udp", .udp(send: [], expect: nil)),
       ]
       let kind = Kind<Probe.Kind>.choice(short)
       return scalar(node, Kind(kind.expected + ", or a mapping with `exec`", parse: kind.parse), label: "probe").map(
         Probe.init)
     }
     guard let fields = Fields(node, .probe, self, label: "probe") else { return nil }
-    let kind = fields.exactlyOne(of: ["tcp", "http", "udp", "exec"], label: "probe").flatMap { name in
+    let kind = fields.exactlyOne(of: ["tcp", "http", "grpc", "udp", "exec"], label: "probe").flatMap { name in
       fields[name].flatMap { self.kind(name, $0) }
     }
     // Without a kind the rest is still read, for its errors.
@@ -34,6 +35,13 @@ extension Reader {
   private func kind(_ name: String, _ node: Node) -> Probe.Kind? {
     switch name {
     case "exec": return exec(node)
+    case "grpc":
+      return Fields(node, .grpcProbe, self, label: name).map { fields in
+        var probe = GRPCProbe()
+        fields.read("service", .nonEmpty, into: &probe.service)
+        fields.read("authority", .authority, into: &probe.authority)
+        return .grpc(probe)
+      }
     case "http": return Fields(node, .httpProbe, self, label: name).map { .http(httpProbe($0)) }
     default:
       guard let fields = Fields(node, .exchange, self, label: name) else { return nil }

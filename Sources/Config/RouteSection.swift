@@ -174,6 +174,7 @@ extension Reader {
     var result = RetryPolicy()
     fields.read("attempts", .integer(0...7), into: &result.attempts)
     fields.read("on-reset", .boolean, into: &result.onReset)
+    fields.read("on-unavailable", .boolean, into: &result.onUnavailable)
     result.onStatus = fields.list("on-status", .integer(400...599)) ?? []
     fields.read("budget", .share(), into: &result.budget)
     return result

@@ -20,6 +20,7 @@ struct Section: Sendable {
 
   static let listener = Section(
     "listener", "bind", "protocol", "accept-proxy-from", "access", "limits", "timeouts", "http", "udp", "tls", "pool",
+    "http2",
     "routes"
   )
   static let bind = Section("bind", "address", "mode")
@@ -29,6 +30,8 @@ struct Section: Sendable {
   static let listenerTimeouts = Section("timeouts", "head", "idle", "keep-alive", "tunnel", "half-closed")
   static let http = Section(
     "http", "x-forwarded", "forwarded", "via", "request-id", "trust-request-id", "allow-connect", "max-requests")
+  static let http2 = Section("http2", "enabled", "max-streams", "stream-window", "connection-window", "limits")
+  static let http2Limits = Section("limits", "resets", "settings", "pings", "idle-frames", "continuations")
   static let udp = Section("udp", "balance", "idle", "max-sessions", "replies")
 
   static let tickets = Section("tls", "ticket-keys", "ticket-rotation")
@@ -56,24 +59,25 @@ struct Section: Sendable {
   static let rewrite = Section("rewrite", "prefix", "path")
   static let headers = Section("headers", "set", "add", "remove")
   static let routeTimeouts = Section("timeouts", "request", "per-try")
-  static let retry = Section("retry", "attempts", "on-reset", "on-status", "budget")
+  static let retry = Section("retry", "attempts", "on-reset", "on-status", "on-unavailable", "budget")
 
   static let pool = Section(
     "pool", "balance", "probe", "agent", "outlier", "persistence", "retry", "timeouts", "queue", "slow-start",
-    "panic-threshold", "priority-threshold", "send-proxy", "idle-connections", "tls", "backends")
+    "panic-threshold", "priority-threshold", "send-proxy", "idle-connections", "tls", "backends", "protocol")
   static let backend = Section(
     "backend", "name", "address", "weight", "state", "priority", "backup", "max-connections", "probe-port")
-  static let poolTimeouts = Section("timeouts", "connect", "response", "keep-alive")
+  static let poolTimeouts = Section("timeouts", "connect", "response", "keep-alive", "drain")
   static let queue = Section("queue", "length", "timeout")
   static let balance = Section("balance", "maglev", "bounded-load")
   static let boundedLoad = Section("bounded-load", "key", "factor")
   static let hashKey = Section("key", "header", "cookie")
 
   static let probe = Section(
-    "probe", "tcp", "http", "udp", "exec", "every", "timeout", "rise", "fall", "jitter", "fast", "initial",
-    "tls")
+    "probe", "tcp", "http", "udp", "exec", "every", "timeout", "rise", "fall", "jitter", "fast", "initial", "tls",
+    "grpc")
   static let exchange = Section("probe", "send", "expect")
   static let httpProbe = Section("probe", "method", "path", "host", "headers", "expect", "body")
+  static let grpcProbe = Section("probe", "service", "authority")
   static let agent = Section("agent", "port", "send", "every", "timeout")
   static let outlier = Section(
     "outlier", "consecutive-failures", "server-errors", "base-ejection", "max-ejection", "max-ejected")
@@ -130,10 +134,13 @@ struct Section: Sendable {
     field,
     root, secret, admin, listener, bind, access, limits, listenerTimeouts, http, udp, tickets, listenerTLS, certificate,
     clientAuth, poolTLS, clientCertificate, route, match, path, field,
+    root, secret, admin, listener, bind, access, limits, listenerTimeouts, http, http2, http2Limits, udp, route, match,
+    path, field,
     redirect,
     respond, rewrite, headers, routeTimeouts, retry, pool, backend, poolTimeouts, queue, balance, boundedLoad, hashKey,
     probe,
-    exchange, httpProbe, agent, outlier, persistence, cookie, sourcePersistence, headerPersistence, dns, nameStreams,
+    exchange, httpProbe, grpcProbe, agent, outlier, persistence, cookie, sourcePersistence, headerPersistence, dns,
+    nameStreams,
     responseRate,
     transactionKey, zone, transfer, signing, balancedName, nameTTL, nameChoice, site, bgp, bgpDrain,
     speaker, bfd, announcement, degrade, condition,

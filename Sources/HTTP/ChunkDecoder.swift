@@ -15,6 +15,8 @@ package struct ChunkDecoder: Sendable, BitwiseCopyable {
   package enum Step: Hashable, Sendable {
     /// Content, as indices into the bytes given.
     case data(Range<Int>)
+    /// A part of the trailer section, up to and with its last CRLF.
+    case trailers(Range<Int>)
     /// All bytes are taken, and the body goes on.
     case more
     /// The body, with its trailers, ends before this index.
@@ -75,6 +77,7 @@ package struct ChunkDecoder: Sendable, BitwiseCopyable {
     while true {
       switch try next(bytes, from: &position) {
       case .data(let range): content &+= range.count
+      case .trailers: break
       case .more: return Progress(end: position, content: content, isFinished: false)
       case .finished(let end): return Progress(end: end, content: content, isFinished: true)
       }
@@ -94,8 +97,23 @@ package struct ChunkDecoder: Sendable, BitwiseCopyable {
         if remaining == 0 { state = .dataCR }
         return .data(range)
       }
+      if state == .trailerStart || isInTrailers {
+        let start = position
+        while position < bytes.count, state != .finished {
+          try take(bytes[position])
+          position &+= 1
+        }
+        return .trailers(start..<position)
+      }
       try take(bytes[position])
       position &+= 1
+    }
+  }
+
+  private var isInTrailers: Bool {
+    switch state {
+    case .trailerName, .trailerValue, .trailerLF, .lastLF: true
+    default: false
     }
   }
 

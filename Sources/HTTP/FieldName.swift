@@ -139,4 +139,7 @@ package enum FieldName: UInt8, Sendable, BitwiseCopyable, CaseIterable {
     let c = length > 16 ? Words.lowerPrefix(bytes, at: range.lowerBound &+ 16, length &- 16) : 0
     return lookup(length, a, b, c)
   }
+
+  /// The name that `bytes`, which hold no control characters, are, ignoring case.
+  package init(_ bytes: Span<UInt8>) { self = FieldName.lookup(bytes, bytes.indices) }
 }

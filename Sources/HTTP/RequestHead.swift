@@ -44,6 +44,12 @@ package struct RequestHead: ~Copyable, Sendable {
 
   package init() {}
 
+  /// No head is held any more.
+  package mutating func forget() {
+    method = .get
+    length = 0
+  }
+
   package var fieldCount: Int { fields.count }
   /// Path, "?" and query as they came.
   package var pathAndQueryRange: Range<Int> { pathRange.lowerBound..<max(pathRange.upperBound, queryRange.upperBound) }

@@ -13,6 +13,7 @@ package struct Listener: Hashable, Sendable {
   package var limits = ListenerLimits()
   package var timeouts = ListenerTimeouts()
   package var http = HTTPOptions()
+  package var http2 = HTTP2Options()
   package var udp = UDPOptions()
   /// nil: cleartext.
   package var tls: ListenerTLS?

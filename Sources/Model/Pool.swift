@@ -17,6 +17,7 @@ package struct Pool: Hashable, Sendable {
   package var panicThreshold: Double?
   /// Below this share of healthy weight, a priority group shares its traffic with the next.
   package var priorityThreshold = 0.0
+  package var `protocol` = PoolProtocol.h1
   /// PROXY protocol to the backends.
   package var sendProxy: ProxyVersion?
   /// Kept-alive idle connections per backend and worker.
@@ -95,6 +96,8 @@ package struct RetryPolicy: Hashable, Sendable {
   package var onReset = true
   /// Retry idempotent requests on these statuses.
   package var onStatus: [Int] = []
+  /// Retry gRPC calls that a server answered with UNAVAILABLE before any message.
+  package var onUnavailable = true
   /// Retries that may be live at once, as a share of the live requests; a few are always allowed.
   package var budget = 0.2
 
@@ -105,6 +108,8 @@ package struct PoolTimeouts: Hashable, Sendable {
   package var connect = Duration.seconds(5)
   /// From sending a try to the response head.
   package var response = Duration.seconds(60)
+  /// How long tunnels (TCP, WebSocket) may go on at a backend that is drained; nil: to their end.
+  package var drain: Duration?
   /// A kept-alive connection to a backend without a request.
   package var keepAlive = Duration.seconds(60)
 

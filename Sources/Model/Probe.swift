@@ -4,6 +4,7 @@ package struct Probe: Hashable, Sendable {
     /// Up when it connects and, with `expect`, the PCRE2 is found in what comes back.
     case tcp(send: [UInt8], expect: String?)
     case http(HTTPProbe)
+    case grpc(GRPCProbe)
     /// Sends a datagram; up when a reply comes (and `expect`, a PCRE2, is found in it), or, with `expect` nil, when no ICMP error does.
     case udp(send: [UInt8], expect: String?)
     /// Exit status 0 is up; SLUICE_POOL, SLUICE_BACKEND and SLUICE_ADDRESS are in its environment.
@@ -52,6 +53,16 @@ package struct HTTPProbe: Hashable, Sendable {
   package var expect: [ClosedRange<Int>] = [200...399]
   /// PCRE2 searched in the first 64 KiB of the body.
   package var body: String?
+
+  package init() {}
+}
+
+/// The standard health check of gRPC.
+package struct GRPCProbe: Hashable, Sendable {
+  /// Empty: the server as a whole.
+  package var service = ""
+  /// nil: the backend's address.
+  package var authority: String?
 
   package init() {}
 }

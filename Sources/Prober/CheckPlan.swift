@@ -7,6 +7,7 @@ struct CheckPlan: Sendable {
   enum Kind: Sendable {
     case tcp(expect: Regex?)
     case http(HTTPExpectation)
+    case grpc(GRPCCheck)
     case udp(expect: Regex?)
     case exec(command: [String], environment: [String])
     case agent
@@ -49,6 +50,9 @@ struct CheckPlan: Sendable {
       let expectation = HTTPExpectation(
         method: http.method, statuses: http.expect, body: try patterns.compiled(http.body))
       return (.http(expectation), request(http, target.address))
+    case .grpc(let grpc):
+      let check = GRPCCheck(service: grpc.service, authority: grpc.authority ?? host(target.address))
+      return (.grpc(check), check.send)
     case .exec(let command):
       let environment = [
         "SLUICE_POOL=\(target.key.pool)", "SLUICE_BACKEND=\(target.key.backend)", "SLUICE_ADDRESS=\(target.address)",

@@ -121,6 +121,7 @@ package struct HTTPCheck: Sendable {
         do throws(ChunkError) {
           switch try decoder.next(bytes, from: &position) {
           case .data(let range): collect(bytes, range)
+          case .trailers: continue
           case .more: break decoding
           case .finished:
             isComplete = true

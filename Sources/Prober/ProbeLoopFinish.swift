@@ -43,7 +43,7 @@ extension ProbeLoop {
     case .agent: finish(index, .nothing)
     // Silence is no ICMP error.
     case .udp(nil): finish(index, .success)
-    case .tcp, .http, .udp, .unusable:
+    case .tcp, .http, .grpc, .udp, .unusable:
       let step = runs[index].awaited ?? answers[Int(index)].awaited
       finish(index, .report(.probe(.timeout(plan.timeout, in: step))))
     }

@@ -1,3 +1,4 @@
+import HTTP2
 import Kernel
 import Model
 import Reactor
@@ -13,6 +14,10 @@ enum ListenerColumn: Int, CaseIterable {
   /// Handshakes that failed, in the order of `HandshakeFailure.Kind`.
   case failedNotTLS, failedMismatch, failedName, failedCertificate, failedAlert, failedClosed, failedTimeout,
     failedOther
+  case http2Connections, http2Floods
+  /// gRPC calls by status; the other sixteen follow.
+  case grpc0, grpc1, grpc2, grpc3, grpc4, grpc5, grpc6, grpc7, grpc8, grpc9, grpc10, grpc11, grpc12, grpc13, grpc14
+  case grpc15, grpc16
 }
 
 /// Columns of a worker's backend rows.
@@ -78,6 +83,10 @@ final class WorkerCounters: Sendable {
     if (1...5).contains(status / 100) { listeners.bump(Int(listener), column) }
   }
 
+  func addCall(_ listener: UInt32, status: Int) {
+    listeners.bump(Int(listener), ListenerColumn.grpc0.rawValue + min(status, GRPC.statuses - 1))
+  }
+
   func addResponse(_ backend: BackendSlot, status: Int) {
     let column = BackendColumn.status1xx.rawValue + status / 100 - 1
     if (1...5).contains(status / 100) { backends.bump(Int(backend.index), column) }
@@ -109,6 +118,11 @@ final class WorkerCounters: Sendable {
     result.tls.failed.closed = value(.failedClosed)
     result.tls.failed.timeout = value(.failedTimeout)
     result.tls.failed.other = value(.failedOther)
+    result.http2.connections = value(.http2Connections)
+    result.http2.floods = value(.http2Floods)
+    result.http2.calls = (0..<GRPC.statuses).map {
+      UInt64(clamping: listeners.load(row, ListenerColumn.grpc0.rawValue + $0))
+    }
     return result
   }
 

@@ -59,11 +59,18 @@ struct Exchange: BitwiseCopyable {
     static let expectsContinue = Flags(rawValue: 2_097_152)
     /// Some statuses are tried again.
     static let retriesStatus = Flags(rawValue: 4_194_304)
+    /// The client takes trailers (TE), and a backend that speaks HTTP/2 is told so.
+    static let acceptsTrailers = Flags(rawValue: 8_388_608)
+    /// A gRPC call.
+    static let grpc = Flags(rawValue: 33_554_432)
+    /// Its backend speaks HTTP/2.
+    static let toBranch = Flags(rawValue: 16_777_216)
     /// The next try is not sent on a kept-alive connection.
     static let wantsFreshConnection = Flags(rawValue: 1_048_576)
   }
 
   static let none = UInt32.max
+  static let noStatus = UInt8.max
 
   var kind = Kind.http
   var phase = Phase.queued
@@ -93,12 +100,16 @@ struct Exchange: BitwiseCopyable {
   var interims: UInt8 = 0
   var method = Method.get
   var status: UInt16 = 0
+  /// grpc-status, once it is known.
+  var grpcStatus = Exchange.noStatus
   var ending = Ending.none
 
   /// The rewritten head and the body's beginning, until they are sent and cannot be wanted again.
   var request = Chain()
   /// How much of `request` this try has sent.
   var sent: UInt32 = 0
+  /// The part of `request` that is the head.
+  var headLength: UInt32 = 0
   var requestBody = BodyState()
   var responseBody = BodyState()
 
@@ -168,6 +179,13 @@ struct BodyState: BitwiseCopyable {
     }
   }
 
+  var isOfUnknownLength: Bool {
+    switch framing {
+    case .chunked, .untilClose: true
+    default: false
+    }
+  }
+
   /// Walks the body's framing over received bytes: how many belong to it, and whether it is complete.
   mutating func consume(_ region: borrowing ByteRegion, from start: Int) throws(ChunkError) -> (taken: Int, done: Bool)
   {
@@ -203,6 +221,7 @@ enum Ending: BitwiseCopyable {
   case noBackend, poolMissing, queueFull, queueTimeout
   case connectFailed, connectTimeout, handshakeFailed
   case backendReset, backendClosed, responseTimeout, malformedResponse, bodyCut
+  case streamRefused, drained
   case requestTimeout, outOfBuffers, stopped, internalLimit, routeUndecided, tunnelIdle
   case sessionIdle, sessionEvicted, listenerRemoved
 
@@ -230,6 +249,8 @@ enum Ending: BitwiseCopyable {
     case .responseTimeout: "response-timeout"
     case .malformedResponse: "malformed-response"
     case .bodyCut: "response-cut"
+    case .streamRefused: "stream-refused"
+    case .drained: "drained"
     case .requestTimeout: "request-timeout"
     case .outOfBuffers: "out-of-buffers"
     case .stopped: "stopped"
@@ -249,6 +270,8 @@ enum Ending: BitwiseCopyable {
     case .queueFull, .queueTimeout: "too many requests wait\n"
     case .connectFailed, .connectTimeout, .handshakeFailed: "no server could be reached\n"
     case .backendReset, .backendClosed: "the server closed the connection\n"
+    case .connectFailed, .connectTimeout: "no server could be reached\n"
+    case .backendReset, .backendClosed, .streamRefused: "the server closed the connection\n"
     case .malformedResponse: "the server sent an invalid response\n"
     case .responseTimeout, .requestTimeout: "the server did not answer in time\n"
     case .bodyTooLarge: "request body too large\n"

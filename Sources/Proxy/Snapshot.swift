@@ -1,5 +1,6 @@
 import Balance
 import HTTP
+import HTTP2
 import Model
 import Reactor
 import Routing
@@ -45,6 +46,8 @@ final class CompiledListener: Sendable {
   /// Its name in JSON.
   let loggedName: [UInt8]
   let maxRequests: UInt32
+  let frameSettings: FrameSettings
+  let frameLimits: FrameLimits
   let checksAccess: Bool
   /// nil: in clear.
   let tls: CompiledTLS?
@@ -88,6 +91,8 @@ final class CompiledListener: Sendable {
     wantsFacts =
       routes.asksForFacts
       || actions.contains { !$0.requestEdits.computed.isEmpty || !$0.responseEdits.computed.isEmpty }
+    frameSettings = CompiledListener.settings(model.http2, model.limits)
+    frameLimits = CompiledListener.limits(model.http2.limits)
     checksAccess = !model.access.allow.isEmpty || !model.access.deny.isEmpty
     setsXForwarded = model.http.xForwarded != .off
     appendsXForwarded = model.http.xForwarded == .append
@@ -234,6 +239,8 @@ final class CompiledPool: Sendable {
   let tls: ClientContext?
   let keepAliveTimeout: Int64
   let queueTimeout: Int64
+  /// Of tunnels at a drained backend; nil: none.
+  let drainTimeout: Int64?
   let outlier: OutlierPolicy?
   let countsServerErrors: Bool
   let attempts: UInt8
@@ -244,6 +251,8 @@ final class CompiledPool: Sendable {
   let loggedName: [UInt8]
   /// By index.
   private let slots: [UInt32]
+  /// Its backends speak HTTP/2.
+  let isMultiplexed: Bool
   /// Differs when a backend has come, gone or moved.
   let layout: UInt64
 
@@ -260,11 +269,13 @@ final class CompiledPool: Sendable {
     connectTimeout = model.timeouts.connect.milliseconds
     responseTimeout = model.timeouts.response.milliseconds
     keepAliveTimeout = model.timeouts.keepAlive.milliseconds
+    drainTimeout = model.timeouts.drain?.milliseconds
     queueTimeout = model.queue.timeout.milliseconds
     outlier = model.outlier
     countsServerErrors = model.outlier?.countServerErrors == true
     attempts = UInt8(clamping: model.retry.attempts)
     retriesStatus = !model.retry.onStatus.isEmpty
+    isMultiplexed = model.protocol == .h2
     persists = model.persistence != nil
     loggedName = CompiledListener.logged(model.name)
     learnsLatency = model.policy == .peakEWMA

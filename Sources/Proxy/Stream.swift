@@ -24,6 +24,8 @@ struct Stream: BitwiseCopyable {
     case idle
     /// Client: the answer is out; what still comes is read and thrown away, then closed.
     case lingering
+    /// Its bytes are HTTP/2 frames.
+    case trunk
   }
 
   struct Flags: OptionSet, BitwiseCopyable {
@@ -53,6 +55,18 @@ struct Stream: BitwiseCopyable {
     static let bulk = Flags(rawValue: 4096)
     /// Closed without an orderly end: the peer must see that something is missing.
     static let cut = Flags(rawValue: 8192)
+    /// It carries HTTP/2 (Trunk.swift).
+    static let trunk = Flags(rawValue: 1 << 16)
+    /// It is one HTTP/2 stream of a trunk: no descriptor of its own.
+    static let branch = Flags(rawValue: 1 << 17)
+    /// Branch: what is read from it is framed as a chunked body.
+    static let chunked = Flags(rawValue: 1 << 18)
+    /// Branch of a client: its final response's head is out.
+    static let answered = Flags(rawValue: 1 << 19)
+    /// Branch: whoever writes to it waits until it has room again.
+    static let paused = Flags(rawValue: 1 << 20)
+    /// Branch of a backend: the peer has not processed it.
+    static let refused = Flags(rawValue: 1 << 21)
   }
 
   static let none = UInt32.max
@@ -82,14 +96,23 @@ struct Stream: BitwiseCopyable {
   /// Client: the listener's row. Backend: the slot.
   var row: UInt32 = 0
   /// Client: how far a partial head was searched for its end (the parser's).
+  /// Branch: how much of `input`, at its end, is a trailer section.
   var scanned: UInt32 = 0
   /// Client: requests so far. Backend: exchanges so far.
   var served: UInt32 = 0
+  /// Branch: how much of `output`, at its end, is a trailer section.
+  var trailing: UInt32 = 0
+  /// Trunk: its row in `trunks`. Branch: its trunk's, while that exists.
+  var trunk = Stream.none
+  /// Branch: the stream's number on its connection.
+  var id: Int32 = 0
   /// Client: where it comes from.
   var source = Endpoint(.anyV4, 0)
 
-  /// Nothing waits for its socket to take more.
-  @inline(__always) var isDrained: Bool { output.isEmpty && piped == 0 }
+  /// It takes more: nothing waits for the socket, or the branch has room.
+  @inline(__always) var isDrained: Bool {
+    output.isEmpty && piped == 0 || flags.contains(.branch) && output.count <= Trunk.branchShare
+  }
 }
 
 /// What an epoll token or a timer token means.

@@ -1,5 +1,6 @@
 import Balance
 import HTTP
+import HTTP2
 import Kernel
 import Model
 import Reactor
@@ -70,6 +71,9 @@ struct Worker: ~Copyable {
   /// The message being written.
   var outgoing = ByteRegion(capacity: Worker.regionSize)
   var text = ByteRegion(capacity: 16 * 1024)
+  /// HTTP/2: what was received of a connection, and what is to be sent on one.
+  var frames = ByteRegion(capacity: Worker.regionSize)
+  var packed = ByteRegion(capacity: Worker.regionSize)
   var head = RequestHead()
   var responseHead = ResponseHead()
   /// The normal form of a request's path, when it differs from what came.
@@ -89,6 +93,11 @@ struct Worker: ~Copyable {
   var pickers: [Picker] = []
   /// Idle backend connections: the list's head by slot.
   var idle: [IdleList] = []
+  /// HTTP/2 connections (Trunk.swift), and those with something to send; by slot, the first that new streams may use.
+  let engine = FrameEngine()
+  var trunks: Slab<Trunk>
+  var dirtyTrunks: [UInt32] = []
+  var backendTrunks: [UInt32] = []
   /// Streams that have more to read than one turn allows.
   var ready: [UInt64] = []
   /// Pools with requests that wait and a backend that has room again.
@@ -131,6 +140,7 @@ struct Worker: ~Copyable {
     wheel = TimerWheel(limit: shared.limits.connections * 2, now: milliseconds)
     streams = Slab(limit: shared.limits.connections, blank: Stream())
     exchanges = Slab(limit: shared.limits.connections, blank: Exchange())
+    trunks = Slab(limit: shared.limits.connections, blank: Trunk())
     buffers = BufferPool(bytes: shared.limits.bufferedBytes)
     channels = Channels(limit: shared.limits.connections)
     random = Random(seed: Clock.entropy())
@@ -158,6 +168,7 @@ struct Worker: ~Copyable {
     wheel.advance(to: milliseconds)
     while let token = wheel.nextDue() { expire(token) }
     serveQueues()
+    if !dirtyTrunks.isEmpty { flushTrunks() }
     if milliseconds >= nextSweep { sweep() }
     if log.flush(now: milliseconds) { wakeForSweep() }
   }
@@ -203,6 +214,7 @@ struct Worker: ~Copyable {
     let phase = streams[index].phase
     if writable, phase != .connecting, !streams[index].isDrained {
       guard flush(index) else { return }
+      if phase == .trunk { markDirty(streams[index].trunk) }
     }
     switch phase {
     case .proxyHeader: if streams[index].flags.contains(.readable) { readProxyHeader(index) }
@@ -210,9 +222,13 @@ struct Worker: ~Copyable {
     case .sniffing: if streams[index].flags.contains(.readable) || streams[index].scanned == 0 { sniff(index) }
     case .request: readRequest(index)
     case .exchange: advanceExchange(index)
-    case .connecting: if writable { finishConnecting(index) }
+    case .connecting:
+      if writable {
+        if streams[index].flags.contains(.trunk) { finishConnectingTrunk(index) } else { finishConnecting(index) }
+      }
     case .idle: readIdle(index)
     case .lingering: linger(index)
+    case .trunk: if streams[index].flags.contains(.readable) { readTrunk(index) }
     }
   }
 

@@ -171,6 +171,9 @@ extension Worker {
   /// Where the client connected to: what the PROXY header says, or the socket's own address.
   mutating func destination(of index: UInt32) -> Endpoint? {
     if streams[index].flags.contains(.proxied), let destination = proxied[index] { return destination }
+    if isBranch(index) {
+      return streams[index].trunk == Stream.none ? nil : destination(of: trunks[streams[index].trunk].stream)
+    }
     return Socket.localEndpoint(streams[index].fd)
   }
 }

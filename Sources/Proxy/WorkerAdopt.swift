@@ -34,6 +34,8 @@ extension Worker {
     currentEpoch = enter(snapshot)
     adoptPools(snapshot)
     reconcile(sockets)
+    limitDrained()
+    for index in trunks.indices where trunks.isUsed(index) { markDirty(index) }
     log.isEnabled = snapshot.logsAccess
     noteRoomEverywhere()
   }
@@ -53,11 +55,25 @@ extension Worker {
       }
       for standing in pool.standings {
         slots.insert(standing.slot)
+        while backendTrunks.count <= Int(standing.slot.index) { backendTrunks.append(Stream.none) }
         while idle.count <= Int(standing.slot.index) { idle.append(IdleList()) }
       }
     }
     for slot in idle.indices where idle[slot].count > 0 && !slots.contains(BackendSlot(UInt32(slot))) {
       closeIdle(slot)
+    }
+    for slot in backendTrunks.indices where !slots.contains(BackendSlot(UInt32(slot))) { closeTrunks(slot) }
+  }
+
+  /// Tunnels at backends that are drained have the pool's time left, where it has one.
+  private mutating func limitDrained() {
+    guard current.pools.contains(where: { $0?.drainTimeout != nil }) else { return }
+    for index in exchanges.indices where exchanges.isUsed(index) && exchanges[index].phase == .tunnel {
+      guard let pool = current.pools[Int(exchanges[index].pool)], let limit = pool.drainTimeout,
+        let backend = pool.index(of: exchanges[index].slot), pool.standings[backend].state != .ready
+      else { continue }
+      exchanges[index].deadline = min(exchanges[index].deadline, milliseconds + limit)
+      setDeadline(exchanges[index].client, min(streams[exchanges[index].client].deadline, exchanges[index].deadline))
     }
   }
 
@@ -125,6 +141,8 @@ extension Worker {
     for index in streams.indices where streams.isUsed(index) {
       if streams[index].role == .client, streams[index].phase == .request, streams[index].input.isEmpty {
         setDeadline(index, min(streams[index].deadline, milliseconds + Worker.drainGrace))
+      } else if streams[index].phase == .trunk {
+        if streams[index].role == .client { leaveTrunk(streams[index].trunk) } else { markDirty(streams[index].trunk) }
       } else if streams[index].phase == .idle {
         close(index)
       }

@@ -84,7 +84,9 @@ extension Worker {
     exchanges[exchange].responseTimeout = pool.responseTimeout
     counters.add(slot, .requests)
     if pool.persists { rememberPersistence(exchange, index, pool) }
-    if exchanges[exchange].kind == .http, let reused = popIdle(slot, for: exchange) {
+    if pool.isMultiplexed, exchanges[exchange].kind == .http {
+      takeBranch(exchange, index, pool)
+    } else if exchanges[exchange].kind == .http, let reused = popIdle(slot, for: exchange) {
       attach(reused, exchange)
       streams[reused].phase = .exchange
       streams[reused].flags.insert(.reused)
@@ -297,8 +299,15 @@ extension Worker {
   private mutating func mayTryAgain(_ exchange: UInt32, status: UInt16) -> Bool {
     let state = exchanges[exchange]
     guard state.flags.isSuperset(of: [.retriesStatus, .idempotent]), let pool = current.pools[Int(state.pool)],
-      retryPolicy(exchange, pool).onStatus.contains(Int(status)), mayRetry(exchange, .none, Int(state.pool), pool)
+      retryPolicy(exchange, pool).onStatus.contains(Int(status))
     else { return false }
+    return mayTryAnother(exchange, pool)
+  }
+
+  /// Whether the rules allow another try, and there is somebody to try it with.
+  func mayTryAnother(_ exchange: UInt32, _ pool: CompiledPool) -> Bool {
+    let state = exchanges[exchange]
+    guard mayRetry(exchange, .none, Int(state.pool), pool) else { return false }
     for (index, standing) in pool.standings.enumerated()
     where standing.effectiveWeight > 0 && !state.tried.contains(index) && hasRoom(standing.slot, pool, index) {
       return true
@@ -315,6 +324,7 @@ extension Worker {
     let policy = retryPolicy(exchange, pool)
     switch why {
     case .connectFailed, .connectTimeout, .handshakeFailed: break  // Nothing was sent: any method.
+    case .connectFailed, .connectTimeout, .streamRefused: break  // Nothing was sent, or nothing done: any method.
     case .backendReset, .backendClosed: guard policy.onReset, state.flags.contains(.idempotent) else { return false }
     case .responseTimeout, .malformedResponse:
       guard state.flags.contains(.idempotent), policy.onReset else { return false }
@@ -328,7 +338,9 @@ extension Worker {
 
   /// Whether a kept-alive connection ended before it brought a byte of this response.
   private mutating func isStale(_ exchange: UInt32, _ why: Ending) -> Bool {
-    guard why == .backendClosed || why == .backendReset, exchanges[exchange].backend != Stream.none else {
+    guard why == .backendClosed || why == .backendReset || why == .streamRefused,
+      exchanges[exchange].backend != Stream.none
+    else {
       return false
     }
     return streams[exchanges[exchange].backend].flags.contains(.reused) && exchanges[exchange].firstByte == 0

@@ -17,6 +17,7 @@ extension Worker {
   /// Keeps `readable`: it is gone when the next event will tell of more.
   mutating func receive(_ index: UInt32, atMost limit: Int = .max) -> Transfer {
     if streams[index].channel != Stream.none { return receiveSecure(index, streams[index].channel) }
+    if isBranch(index) { return receiveFromBranch(index) }
     let wanted = min(limit, incoming.room)
     let result = incoming.receive(from: streams[index].fd, atMost: wanted)
     noteRead(index, result, wanted)
@@ -62,6 +63,7 @@ extension Worker {
 
   /// Sends a range of `outgoing`; what the socket refuses is held, and then the source must pause.
   mutating func deliverOutgoing(_ range: Range<Int>, to index: UInt32) -> Delivery {
+    if isBranch(index) { return deliverOutgoing(range, toBranch: index) }
     countSent(index, range.count)
     if streams[index].channel != Stream.none {
       guard channels.encrypt(streams[index].channel, outgoing, range) else { return .failed }
@@ -80,6 +82,7 @@ extension Worker {
 
   /// The same for a range of `incoming`.
   mutating func deliverIncoming(_ range: Range<Int>, to index: UInt32) -> Delivery {
+    if isBranch(index) { return deliverIncoming(range, toBranch: index) }
     countSent(index, range.count)
     if streams[index].channel != Stream.none {
       guard channels.encrypt(streams[index].channel, incoming, range) else { return .failed }
@@ -98,6 +101,10 @@ extension Worker {
 
   /// All of `outgoing`, and behind it a range of `incoming`.
   mutating func deliverBoth(_ range: Range<Int>, to index: UInt32) -> Delivery {
+    if isBranch(index) {
+      let head = deliverOutgoing(0..<outgoing.count, toBranch: index, more: true)
+      return head == .failed ? .failed : deliverIncoming(range, toBranch: index)
+    }
     if streams[index].channel != Stream.none, outgoing.room >= range.count {
       // PERF: one record, and one system call, for the head and a small body.
       outgoing.append(incoming, range)
@@ -157,6 +164,7 @@ extension Worker {
   /// Says that nothing more will be sent.
   mutating func endOutput(_ index: UInt32) {
     guard !streams[index].flags.contains(.shut) else { return }
+    if isBranch(index) { return shutBranch(index) }
     streams[index].flags.insert(.shut)
     if streams[index].channel != Stream.none {
       channels.end(streams[index].channel)
@@ -170,6 +178,7 @@ extension Worker {
   /// Makes `close` cut the connection instead of ending it: the peer must see that its message is incomplete.
   mutating func resetOnClose(_ index: UInt32) {
     streams[index].flags.insert(.cut)
+    if isBranch(index) { return }
     Socket.resetOnClose(streams[index].fd)
   }
 

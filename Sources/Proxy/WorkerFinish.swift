@@ -28,6 +28,7 @@ extension Worker {
   mutating func finishResponse(_ exchange: UInt32) {
     let client = exchanges[exchange].client
     guard streams[client].isDrained else { return }
+    if isBranch(client) { return finishBranchResponse(exchange) }
     releaseBackend(exchange, reusable: true)
     let isDone = exchanges[exchange].flags.contains(.requestDone)
     let keep = isDone && exchanges[exchange].flags.contains(.clientKeepAlive)
@@ -40,6 +41,7 @@ extension Worker {
 
   /// A client whose request was answered may send another.
   private mutating func nextRequest(_ client: UInt32) {
+    if isBranch(client) { return finishBranch(client) }
     streams[client].phase = .request
     streams[client].exchange = Stream.none
     guard let listener = current.listeners[Int(streams[client].row)] else { return close(client) }
@@ -49,7 +51,7 @@ extension Worker {
   }
 
   /// The exchange's part in counters, tables and logs ends; its client stream lives on.
-  private mutating func retireExchange(_ exchange: UInt32) {
+  mutating func retireExchange(_ exchange: UInt32) {
     dequeue(exchange)
     releaseBackend(exchange, reusable: false)
     let state = exchanges[exchange]
@@ -59,6 +61,7 @@ extension Worker {
       if state.flags.contains(.retrying) { pools[row].retrying -= 1 }
     }
     counters.add(state.listener, .inFlight, -1)
+    if state.flags.contains(.grpc) { countCall(exchange) }
     if state.kind == .http {
       counters.requestTimes.record(state.listener, nanoseconds: now.nanoseconds - state.started)
     }
@@ -76,7 +79,8 @@ extension Worker {
     if backend != Stream.none {
       exchanges[exchange].backend = Stream.none
       let clean =
-        reusable && exchanges[exchange].flags.isSuperset(of: [.backendKeepAlive, .requestDone, .responseDone])
+        reusable && !isBranch(backend)
+        && exchanges[exchange].flags.isSuperset(of: [.backendKeepAlive, .requestDone, .responseDone])
         && exchanges[exchange].sent == exchanges[exchange].request.count
         && streams[backend].flags.isDisjoint(with: [.readable, .ending, .ended]) && streams[backend].input.isEmpty
         && streams[backend].isDrained
@@ -192,7 +196,7 @@ extension Worker {
   }
 
   private mutating func endTunnelIdle(_ exchange: UInt32) {
-    exchanges[exchange].ending = .tunnelIdle
+    exchanges[exchange].ending = milliseconds >= exchanges[exchange].deadline ? .drained : .tunnelIdle
     endTunnel(exchange, reset: false)
   }
 

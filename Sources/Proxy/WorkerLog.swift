@@ -85,6 +85,10 @@ extension Worker {
       backend = pool.index(of: exchanges[exchange].slot, near: Int(exchanges[exchange].index))
     }
     logPlace(listener?.actions[Int(exchanges[exchange].route)], pool, backend: backend)
+    if exchanges[exchange].flags.contains(.grpc), exchanges[exchange].grpcStatus != Exchange.noStatus {
+      log.block.append(",\"grpc_status\":")
+      log.block.append(decimal: UInt64(exchanges[exchange].grpcStatus))
+    }
     log.block.append(",\"tries\":")
     log.block.append(decimal: UInt64(exchanges[exchange].tries))
     log.block.append(",\"bytes_in\":")

@@ -44,6 +44,7 @@ extension Worker {
 
   /// Ends an exchange with an answer of our own.
   mutating func respond(_ exchange: UInt32, status: UInt16, type: String, body: StaticString, keep: Bool) {
+    if exchanges[exchange].flags.contains(.grpc) { return respondToCall(exchange, status: status, body: body) }
     outgoing.clear()
     writeStatusLine(status)
     writeEntity(exchange, type: type, count: body.utf8CodeUnitCount, keep: keep)
@@ -70,16 +71,16 @@ extension Worker {
     outgoing.append("\r\n")
   }
 
-  private mutating func sendAnswer(_ exchange: UInt32, status: UInt16, keep: Bool) {
+  mutating func sendAnswer(_ exchange: UInt32, status: UInt16, keep: Bool) {
     let client = exchanges[exchange].client
     exchanges[exchange].status = status
     exchanges[exchange].bytesOut += Int64(outgoing.count)
     counters.addResponse(exchanges[exchange].listener, status: Int(status))
     if exchanges[exchange].flags.contains(.setCookie) { exchanges[exchange].flags.remove(.setCookie) }
-    let delivery = deliverOutgoing(0..<outgoing.count, to: client)
     exchanges[exchange].flags.insert(.responseDone)
+    let delivery = deliverOutgoing(0..<outgoing.count, to: client)
     guard delivery != .failed else { return abort(exchange, .clientClosed) }
-    guard keep, delivery == .sent else { return retireAndLinger(exchange) }
+    guard keep, delivery == .sent, !isBranch(client) else { return retireAndLinger(exchange) }
     if exchanges[exchange].flags.contains(.requestDone) { return finishAnswer(exchange) }
     // The rest of the body must be read before the next request can be.
     releaseBackend(exchange, reusable: false)

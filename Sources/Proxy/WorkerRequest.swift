@@ -27,6 +27,7 @@ extension Worker {
       buffers.release(&streams[index].input)
       beginRequest(index, listener, headLength: length)
     } catch {
+      if error == .unsupportedVersion, becomeTrunk(index, listener) { return }
       counters.add(listener.row, .malformed)
       refuse(index, listener, status: error.status, .malformedRequest, reason: error.reason)
     }
@@ -65,7 +66,7 @@ extension Worker {
   }
 
   /// A whole head lies in `incoming`.
-  private mutating func beginRequest(_ index: UInt32, _ listener: CompiledListener, headLength: Int) {
+  mutating func beginRequest(_ index: UInt32, _ listener: CompiledListener, headLength: Int) {
     streams[index].served &+= 1
     counters.add(listener.row, .requests)
     let source = streams[index].source.address
@@ -118,6 +119,7 @@ extension Worker {
     exchanges[exchange].flags.formUnion(flags)
     exchanges[exchange].method = head.method
     exchanges[exchange].requestBody = BodyState(head.body)
+    if isBranch(index) { describeCall(exchange) }
     if log.isEnabled { describeForLog(exchange, index) }
   }
 
@@ -131,9 +133,12 @@ extension Worker {
     if route.retriesStatus ?? pool.retriesStatus { exchanges[exchange].flags.insert(.retriesStatus) }
     exchanges[exchange].tryTimeout = route.tryTimeout
     if route.requestTimeout > 0 { exchanges[exchange].deadline = milliseconds + route.requestTimeout }
+    if exchanges[exchange].flags.contains(.grpc) { limitCall(exchange) }
     hashKey(exchange, pool, source: streams[index].source.address)
     if pool.persists { findPersistent(exchange, pool, source: streams[index].source.address) }
+    if pool.isMultiplexed { prepareForBranch(exchange, index) }
     writeRequestHead(exchange, index, listener, route)
+    exchanges[exchange].headLength = UInt32(outgoing.count)
     guard !outgoing.overflowed else {
       return failExchange(exchange, status: 431, .malformedRequest)
     }
@@ -152,9 +157,9 @@ extension Worker {
       return keepPipelined(exchange, index, from: start)
     }
     guard start < incoming.count else { return true }
-    guard let (taken, done) = takeBody(exchange, from: start) else { return false }
+    guard let (taken, content, done) = takeBody(exchange, from: start) else { return false }
     exchanges[exchange].bytesIn += Int64(taken)
-    guard buffers.append(incoming, start..<start + taken, to: &exchanges[exchange].request) else {
+    guard buffers.append(incoming, start..<start + content, to: &exchanges[exchange].request) else {
       failExchange(exchange, status: 503, .outOfBuffers)
       return false
     }
@@ -176,11 +181,17 @@ extension Worker {
     return false
   }
 
-  /// Walks over the body's bytes in `incoming`; nil: the body is malformed or too large, and the client was told so.
-  mutating func takeBody(_ exchange: UInt32, from start: Int) -> (taken: Int, done: Bool)? {
+  /// Walks over the body's bytes in `incoming`: how many belong to it, and how many of them, from `start` on, are to be
+  /// passed on. nil: the body is malformed or too large, and the client was told so.
+  mutating func takeBody(_ exchange: UInt32, from start: Int) -> (taken: Int, content: Int, done: Bool)? {
     do throws(ChunkError) {
-      let piece = try exchanges[exchange].requestBody.consume(incoming, from: start)
-      if isWithinBodyLimit(exchange, piece.taken) { return piece }
+      if exchanges[exchange].flags.contains(.toBranch), case .chunked = exchanges[exchange].requestBody.framing {
+        let piece = try takeContent(exchange, from: start)
+        if isWithinBodyLimit(exchange, piece.taken) { return piece }
+      } else {
+        let piece = try exchanges[exchange].requestBody.consume(incoming, from: start)
+        if isWithinBodyLimit(exchange, piece.taken) { return (piece.taken, piece.taken, piece.done) }
+      }
       refuseBody(exchange, status: 413, .bodyTooLarge)
     } catch {
       refuseBody(exchange, status: error.status, .malformedRequest)
@@ -190,7 +201,7 @@ extension Worker {
 
   /// A chunked body's length is known only as it comes.
   private mutating func isWithinBodyLimit(_ exchange: UInt32, _ more: Int) -> Bool {
-    guard case .chunked = exchanges[exchange].requestBody.framing,
+    guard exchanges[exchange].requestBody.isOfUnknownLength,
       let listener = current.listeners[Int(exchanges[exchange].listener)]
     else { return true }
     return exchanges[exchange].bytesIn + Int64(more) <= listener.bodyLimit

@@ -66,7 +66,8 @@ extension Worker {
   /// Fills `incoming`; false when there is nothing to go on with.
   private mutating func receiveResponse(_ exchange: UInt32, _ backend: UInt32) -> Bool {
     incoming.clear()
-    if !streams[backend].input.isEmpty { buffers.copy(streams[backend].input, to: &incoming) }
+    let fromBranch = isBranch(backend)
+    if !streams[backend].input.isEmpty, !fromBranch { buffers.copy(streams[backend].input, to: &incoming) }
     let held = incoming.count
     // PERF: reading 64 KiB with the head, and copying them, cost 24% more of h1-64k than a head and a pipe.
     let isLarge =
@@ -85,6 +86,7 @@ extension Worker {
       return false
     }
     if exchanges[exchange].firstByte == 0 { exchanges[exchange].firstByte = now.nanoseconds }
+    if fromBranch { return true }
     counters.add(exchanges[exchange].slot, .bytesIn, result.bytes)
     if held > 0 { buffers.release(&streams[backend].input) }
     return true
@@ -100,7 +102,7 @@ extension Worker {
       exchange, exchanges[exchange].phase == .response ? .bodyCut : held > 0 ? .malformedResponse : .backendClosed)
   }
 
-  private mutating func readResponseHead(_ exchange: UInt32, _ backend: UInt32) {
+  mutating func readResponseHead(_ exchange: UInt32, _ backend: UInt32) {
     var scanned = Int(streams[backend].scanned)
     do throws(HeadError) {
       let method = exchanges[exchange].method
@@ -119,6 +121,8 @@ extension Worker {
       } else if responseHead.upgrade, exchanges[exchange].flags.isDisjoint(with: [.upgrade, .connect]) {
         // RFC 9110 §15.2.2: nobody asked to switch.
         backendFailed(exchange, .malformedResponse)
+      } else if exchanges[exchange].flags.contains(.grpc), callMayBeRepeated(exchange) {
+        retryOrFail(exchange, .none)
       } else if wantsAnotherTry(exchange, status: responseHead.status) {
         retryOrFail(exchange, .none)
       } else {
@@ -168,6 +172,7 @@ extension Worker {
 
   private mutating func beginResponse(_ exchange: UInt32, _ length: Int) {
     let status = responseHead.status
+    let backend = exchanges[exchange].backend
     exchanges[exchange].status = status
     exchanges[exchange].ending = .none
     counters.addResponse(exchanges[exchange].slot, status: Int(status))
@@ -182,9 +187,10 @@ extension Worker {
       exchanges[exchange].pool, nanoseconds: now.nanoseconds - exchanges[exchange].triedAt)
     if pool?.learnsLatency == true { observeLatency(exchange, failed: status >= 500) }
     exchanges[exchange].phase = .response
-    exchanges[exchange].responseBody = BodyState(responseHead.body)
+    exchanges[exchange].responseBody = isBranch(backend) ? branchBody(backend) : BodyState(responseHead.body)
     noteSize(exchange)
     if responseHead.keepAlive { exchanges[exchange].flags.insert(.backendKeepAlive) }
+    if exchanges[exchange].flags.contains(.grpc) { noteStatus(inHeadOf: exchange) }
     settleClientConnection(exchange)
     stopRetrying(exchange)
     let listener = snapshot(of: exchanges[exchange].epoch).listeners[Int(exchanges[exchange].listener)]
@@ -212,6 +218,9 @@ extension Worker {
     }
     switch responseHead.body {
     case .untilClose: exchanges[exchange].flags.remove(.clientKeepAlive)
+    case .chunked where isBranch(exchanges[exchange].client):
+      // RFC 9113 §8.1: frames say where content ends.
+      exchanges[exchange].flags.insert(.dechunk)
     case .chunked where exchanges[exchange].flags.contains(.http10):
       // RFC 9112 §7.1: an HTTP/1.0 client knows no chunks; its body ends with the connection.
       exchanges[exchange].flags.insert(.dechunk)
@@ -280,6 +289,18 @@ extension Worker {
           }
           outgoing.append(incoming, range)
           exchanges[exchange].bytesOut += Int64(range.count)
+        case .trailers(let range):
+          // The CRLF that ends the section is none of its lines.
+          let isEmpty = streams[client].trailing == 0 && incoming[range.lowerBound] < 0x20
+          guard isBranch(client), !isEmpty else { continue }
+          // What came before them goes before them.
+          if outgoing.count > 0 {
+            delivery = deliverOutgoing(0..<outgoing.count, to: client)
+            outgoing.clear()
+            if delivery == .failed { break walk }
+          }
+          guard !addTrailers(range, to: client) else { continue }
+          return backendFailed(exchange, .outOfBuffers)
         case .more: break walk
         case .finished:
           exchanges[exchange].flags.insert(.responseDone)

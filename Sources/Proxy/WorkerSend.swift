@@ -11,6 +11,7 @@ extension Worker {
 
   mutating func sendRequest(_ exchange: UInt32) {
     let backend = exchanges[exchange].backend
+    if isBranch(backend) { return sendToBranch(exchange) }
     while exchanges[exchange].sent < exchanges[exchange].request.count {
       let result = deliver(exchanges[exchange].request, from: Int(exchanges[exchange].sent), to: backend)
       if result.wouldBlock {
@@ -60,23 +61,28 @@ extension Worker {
       }
       incoming.clear()
       let listener = streams[client].row
-      if !streams[client].input.isEmpty {
+      if !streams[client].input.isEmpty, !isBranch(client) {
         buffers.copy(streams[client].input, to: &incoming)
         buffers.release(&streams[client].input)
       } else {
         guard streams[client].flags.contains(.readable) else { return waitForUpload(exchange) }
         let result = receive(client)
         if result.wouldBlock { return waitForUpload(exchange) }
+        if result.isEnd, case .untilClose = exchanges[exchange].requestBody.framing {
+          exchanges[exchange].flags.insert(.requestDone)
+          finishUpload(exchange)
+          return waitForUpload(exchange)
+        }
         if result.value <= 0 { return abort(exchange, .clientClosed) }
         counters.add(listener, .bytesIn, result.bytes)
       }
-      guard let (taken, done) = takeBody(exchange, from: 0) else { return }
+      guard let (taken, content, done) = takeBody(exchange, from: 0) else { return }
       exchanges[exchange].bytesIn += Int64(taken)
       if done {
         exchanges[exchange].flags.insert(.requestDone)
         if taken < incoming.count, !keepPipelined(exchange, client, from: taken) { return }
       }
-      passBody(exchange, backend, taken)
+      passBody(exchange, backend, content)
       if exchanges.isUsed(exchange), exchanges[exchange].backend == backend { waitForUpload(exchange) }
     }
   }
@@ -108,7 +114,7 @@ extension Worker {
   }
 
   private mutating func passBody(_ exchange: UInt32, _ backend: UInt32, _ count: Int) {
-    guard count > 0 else { return }
+    guard count > 0 else { return finishUpload(exchange) }
     if exchanges[exchange].flags.contains(.replayable),
       exchanges[exchange].request.count + UInt32(count) <= Worker.replayLimit
     {
@@ -120,11 +126,16 @@ extension Worker {
     stopReplaying(exchange)
     counters.add(exchanges[exchange].slot, .bytesOut, count)
     if deliverIncoming(0..<count, to: backend) == .failed { uploadFailed(exchange) }
+    if exchanges.isUsed(exchange), exchanges[exchange].backend == backend { finishUpload(exchange) }
   }
 
   /// `sendRequest` without going on to the body (which is what called this).
   private mutating func sendHeld(_ exchange: UInt32) {
     let backend = exchanges[exchange].backend
+    if isBranch(backend) {
+      _ = sendHeldToBranch(exchange)
+      return
+    }
     while exchanges[exchange].sent < exchanges[exchange].request.count {
       let result = deliver(exchanges[exchange].request, from: Int(exchanges[exchange].sent), to: backend)
       if result.wouldBlock {
@@ -142,7 +153,9 @@ extension Worker {
     guard let listener = snapshot(of: exchanges[exchange].epoch).listeners[Int(exchanges[exchange].listener)] else {
       return
     }
-    setDeadline(exchanges[exchange].client, min(exchanges[exchange].deadline, milliseconds + listener.idleTimeout))
+    // A call may be silent for long, as a tunnel may.
+    let idle = exchanges[exchange].flags.contains(.grpc) ? listener.tunnelTimeout : listener.idleTimeout
+    setDeadline(exchanges[exchange].client, min(exchanges[exchange].deadline, milliseconds + idle))
   }
 
   /// A slow reader has taken some of what waits for it: its time starts anew, as with each piece that is sent.
@@ -192,6 +205,14 @@ extension Worker {
     let perTry = exchanges[exchange].phase == .sent ? exchanges[exchange].tryDeadline : .max
     let deadline = perTry == .max ? milliseconds + exchanges[exchange].responseTimeout : perTry
     setDeadline(exchanges[exchange].backend, min(exchanges[exchange].deadline, deadline))
+  }
+
+  private func responseTimeout(_ exchange: UInt32) -> Int64 {
+    if exchanges[exchange].flags.contains(.grpc) {
+      return snapshot(of: exchanges[exchange].epoch).listeners[Int(exchanges[exchange].listener)]?.tunnelTimeout
+        ?? 3_600_000
+    }
+    return current.pools[Int(exchanges[exchange].pool)]?.responseTimeout ?? 60_000
   }
 
   /// An event on the client's side while its request is under way.

@@ -49,6 +49,8 @@ extension Worker {
 
   /// Closes the socket and gives back what the stream owns. Its exchange has been told before.
   mutating func close(_ index: UInt32) {
+    if isBranch(index) { return closeBranch(index) }
+    if streams[index].flags.contains(.trunk) { forgetTrunk(index) }
     let stream = streams[index]
     if stream.role == .client {
       counters.add(stream.row, .connections, -1)
@@ -72,6 +74,8 @@ extension Worker {
   /// Lets the client read the answer before the connection ends: says that we are done, then throws away what
   /// still comes, so that no reset overtakes the answer (RFC 9112 §9.6).
   mutating func startLingering(_ index: UInt32) {
+    if isBranch(index) { return finishBranch(index) }
+    if streams[index].flags.contains(.trunk) { forgetTrunk(index) }
     streams[index].exchange = Stream.none
     guard streams[index].isDrained else {
       streams[index].flags.insert(.lingerWhenFlushed)
@@ -92,6 +96,7 @@ extension Worker {
   static let readBudget = 4
 
   mutating func linger(_ index: UInt32) {
+    if isBranch(index) { return }
     var budget = Worker.readBudget
     while streams[index].flags.contains(.readable) {
       guard budget > 0 else { return continueNextTurn(index) }
@@ -111,6 +116,7 @@ extension Worker {
   mutating func timeOut(_ index: UInt32) {
     let exchange = streams[index].exchange
     if exchange != Exchange.none, exchanges.isUsed(exchange) { return timeOutExchange(exchange, by: index) }
+    if streams[index].flags.contains(.trunk) { return timeOutTrunk(index) }
     if streams[index].role == .client {
       switch streams[index].phase {
       case .request: timeOutRequest(index)

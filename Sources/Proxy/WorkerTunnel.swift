@@ -32,6 +32,7 @@ extension Worker {
   mutating func startTunnel(_ exchange: UInt32) {
     exchanges[exchange].kind = .tunnel
     exchanges[exchange].phase = .tunnel
+    exchanges[exchange].deadline = .max
     exchanges[exchange].ending = .none
     if exchanges[exchange].firstByte == 0 { exchanges[exchange].firstByte = now.nanoseconds }
     touchTunnel(exchange)
@@ -44,7 +45,7 @@ extension Worker {
     }
     let half = exchanges[exchange].flags.intersection([.clientToBackendDone, .backendToClientDone])
     let timeout = half.isEmpty ? listener.tunnelTimeout : min(listener.tunnelTimeout, listener.halfClosedTimeout)
-    setDeadline(exchanges[exchange].client, milliseconds + timeout)
+    setDeadline(exchanges[exchange].client, min(exchanges[exchange].deadline, milliseconds + timeout))
     setDeadline(exchanges[exchange].backend, .max)
   }
 
@@ -120,7 +121,7 @@ extension Worker {
         }
       }
       incoming.clear()
-      if !streams[source].input.isEmpty {
+      if !streams[source].input.isEmpty, !isBranch(source) {
         buffers.copy(streams[source].input, to: &incoming)
         buffers.release(&streams[source].input)
       } else {
@@ -146,6 +147,11 @@ extension Worker {
 
   /// `reset`: one side has failed, and the other must see that the stream is cut, not finished.
   mutating func endTunnel(_ exchange: UInt32, reset: Bool) {
+    let client = exchanges[exchange].client
+    if !reset, exchanges[exchange].ending == .none, isBranch(client) {
+      retireExchange(exchange)
+      return finishBranch(client)
+    }
     if reset {
       if exchanges[exchange].client != Stream.none { resetOnClose(exchanges[exchange].client) }
       if exchanges[exchange].backend != Stream.none { resetOnClose(exchanges[exchange].backend) }
@@ -155,6 +161,7 @@ extension Worker {
 
   /// Whether a client whose end was announced has really failed, not only finished sending.
   mutating func clientIsGone(_ exchange: UInt32) -> Bool {
-    Socket.pendingError(streams[exchanges[exchange].client].fd) != nil
+    let client = exchanges[exchange].client
+    return !isBranch(client) && Socket.pendingError(streams[client].fd) != nil
   }
 }

@@ -193,6 +193,48 @@ package struct Chain: BitwiseCopyable, Sendable {
     }
   }
 
+  /// Moves the first `count` bytes of a chain, which has as many, to the end of a region with room for them.
+  package mutating func move(_ count: Int, from chain: inout Chain, to region: inout ByteRegion) {
+    copy(count, of: chain, to: &region)
+    drop(count, from: &chain)
+  }
+
+  /// Copies the first `count` bytes of a chain to the end of a region.
+  package func copy(_ count: Int, of chain: Chain, to region: inout ByteRegion) {
+    var chunk = chain.head
+    var start = Int(chain.start)
+    var left = min(count, Int(chain.count))
+    while chunk != BufferPool.none, left > 0 {
+      let here = unsafe min(left, Int(meta[Int(chunk)].count) - start)
+      unsafe region.append(raw: UnsafeRawBufferPointer(start: memory(chunk) + start, count: here))
+      left -= here
+      start = 0
+      chunk = unsafe meta[Int(chunk)].next
+    }
+  }
+
+  /// Copies what a chain has behind its first `skip` bytes to the end of another.
+  package mutating func append(_ source: Chain, from skip: Int, to chain: inout Chain) -> Bool {
+    var chunk = source.head
+    var start = Int(source.start)
+    var skip = skip
+    while chunk != BufferPool.none {
+      let here = unsafe Int(meta[Int(chunk)].count) - start
+      if skip < here {
+        // SAFETY: the chunk is lent to `source` until this returns, and is none of those that `append` borrows.
+        let bytes = unsafe Span<UInt8>(
+          _unsafeStart: (memory(chunk) + start + skip).assumingMemoryBound(to: UInt8.self), count: here - skip)
+        guard append(bytes, to: &chain) else { return false }
+        skip = 0
+      } else {
+        skip -= here
+      }
+      start = 0
+      chunk = unsafe meta[Int(chunk)].next
+    }
+    return true
+  }
+
   /// Copies the chain's bytes to the end of a region; what does not fit is left out. The chain is unchanged.
   package func copy(_ chain: Chain, to region: inout ByteRegion) {
     var chunk = chain.head

@@ -108,6 +108,13 @@ package import Kernel
     used += bytes.count
   }
 
+  /// Moves a range of what is there to an earlier place.
+  package mutating func move(_ range: Range<Int>, to start: Int) {
+    precondition(start >= 0 && start <= range.lowerBound && range.upperBound <= count)
+    guard range.count > 0 else { return }
+    unsafe (memory + start).update(from: memory + range.lowerBound, count: range.count)
+  }
+
   @inlinable @inline(__always) public mutating func append(_ bytes: Span<UInt8>) {
     unsafe bytes.withUnsafeBytes { unsafe append(raw: $0) }
   }

@@ -48,6 +48,7 @@ package struct ListenerStatistics: Hashable, Sendable {
   package var timeouts: UInt64 = 0
   /// Datagrams that did not get on: no backend, a full socket buffer, or too long for the other side.
   package var dropped: UInt64 = 0
+  package var http2 = HTTP2Statistics()
   /// From a request's head to the end of its response (HTTP).
   package var requestTimes = LatencyHistogram()
   package var tls = HandshakeStatistics()
@@ -68,6 +69,7 @@ package struct ListenerStatistics: Hashable, Sendable {
     sum.rateLimited &+= right.rateLimited
     sum.timeouts &+= right.timeouts
     sum.dropped &+= right.dropped
+    sum.http2 = left.http2 + right.http2
     sum.requestTimes = left.requestTimes + right.requestTimes
     sum.tls = left.tls + right.tls
     return sum

@@ -50,6 +50,9 @@ extension ListenerReport {
     rateLimited = counts.rateLimited
     timeouts = counts.timeouts
     dropped = counts.dropped
+    http2Connections = counts.http2.connections
+    http2Floods = counts.http2.floods
+    grpcCalls = counts.http2.calls
     requestTimes = LatencyReport(counts.requestTimes)
     responses = ResponsesReport(counts.responses)
     tls = listener.tls.map { TLSReport($0, counts.tls) }

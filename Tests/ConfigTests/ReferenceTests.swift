@@ -181,6 +181,7 @@ import Testing
     expected.probe = Probe(kind: .http(http))
     expected.probe?.fast = .milliseconds(500)
     expected.outlier = OutlierPolicy()
+    expected.timeouts.drain = .seconds(300)
     expected.persistence = .cookie(name: "SLUICE", maxAge: .seconds(3600), sameSite: "Lax", secure: false)
     expected.retry.onStatus = [503]
     expected.slowStart = .seconds(10)

@@ -15,6 +15,7 @@ private func decode(_ bytes: [UInt8], cuts: [Int] = []) -> Result<(content: [UIn
       pieces: while true {
         switch try decoder.next(piece.span, from: &position) {
         case .data(let range): content += piece[range]
+        case .trailers: continue
         case .more: break pieces
         case .finished(let end): return .success((content, start + end))
         }
