@@ -95,11 +95,11 @@ class Gdnsd(NameServer):
             (home / sub).mkdir(parents=True, exist_ok=True)
         plugins, extra = "", ""
         if shape.policy == "weighted":
-            plugins = ("plugins => { weighted => { multi => false, service_types => none, w => {\n"
+            plugins = ("plugins => { weighted => { multi => false, service_types => up, w => {\n"
                        " a => [ 192.0.2.1, 30 ], b => [ 192.0.2.2, 20 ], c => [ 192.0.2.3, 10 ] } } }\n")
             extra = "h0 DYNA weighted!w\n"
         elif shape.policy == "multifo":
-            plugins = "plugins => { multifo => { service_types => none, m => { a => 192.0.2.1, b => 192.0.2.2, c => 192.0.2.3 } } }\n"
+            plugins = "plugins => { multifo => { service_types => up, m => { a => 192.0.2.1, b => 192.0.2.2, c => 192.0.2.3 } } }\n"
             extra = "h0 DYNA multifo!m\n"
         (home / "config").write_text(
             f"options => {{ listen => [ 127.0.0.1:{port} ], udp_threads => 1, tcp_threads => 1, run_dir => {home}/run, state_dir => {home}/state }}\n{plugins}")
