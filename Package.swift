@@ -73,18 +73,13 @@ let package = Package(
     // Floor 3: drivers.
     floor(
       "Proxy",
-      ["Wire", "Model", "HTTP", "Sniff", "Balance", "Routing", "Telemetry", "CKernel", "Kernel", "Reactor", "TLS"]),
-    floor("PeerLink", ["Model", "Peering", "Kernel", "Reactor"]),
-    floor("Prober", ["Model", "HTTP", "Health", "Routing", "Kernel", "Reactor"]),
-    floor("NameServer", ["Wire", "Model", "DNS", "Telemetry", "GeoIP", "Kernel", "Reactor", "TLS"]),
-    floor("Prober", ["Model", "HTTP", "Health", "Routing", "Kernel", "Reactor", "TLS"]),
       [
         "Wire", "Model", "HTTP", "HTTP2", "Sniff", "Balance", "Routing", "Telemetry", "CKernel", "Kernel", "Reactor",
         "TLS",
       ]),
-    floor("Prober", ["Model", "HTTP", "HTTP2", "Health", "Routing", "Kernel", "Reactor"]),
-    floor("NameServer", ["Wire", "Model", "DNS", "Telemetry", "GeoIP", "Kernel", "Reactor"]),
-
+    floor("PeerLink", ["Model", "Peering", "Kernel", "Reactor"]),
+    floor("Prober", ["Model", "HTTP", "HTTP2", "Health", "Routing", "Kernel", "Reactor", "TLS"]),
+    floor("NameServer", ["Wire", "Model", "DNS", "Telemetry", "GeoIP", "Kernel", "Reactor", "TLS"]),
     floor("Announcer", ["Wire", "Model", "VRRP", "BGP", "BFD", "Kernel", "Reactor", "TLS"]),
 
     // Floor 4: edges.
@@ -124,16 +119,14 @@ let package = Package(
     .executableTarget(
       name: "sluice",
       dependencies: [
-        "Octavia",
-        "Admin", "Announcer", "Config", "DNS", "Kernel", "Model", "NameServer", "Node", "Planner", "Prober", "Proxy",
-        "Rollouts", "Telemetry", "TLS",
+        "Admin", "Announcer", "Config", "DNS", "Kernel", "Model", "NameServer", "Node", "Octavia", "PeerLink",
+        "Peering", "Planner", "Prober", "Proxy", "Rollouts", "TLS", "Telemetry",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "UnixSignals", package: "swift-service-lifecycle"),
-        "PeerLink", "Peering", "TLS",
       ],
       swiftSettings: checked),
 

@@ -76,7 +76,7 @@ struct Run: ~Copyable {
     for byte in [0x12, 0x34, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1] as [UInt8] { requests.append(byte: byte) }
     for label in [label, "bench", "test"] {
       requests.append(byte: UInt8(label.utf8.count))
-      requests.append(label)
+      requests.append(string: label)
     }
     for byte in [0, 0, 1, 0, 1, 0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 0] as [UInt8] { requests.append(byte: byte) }
     ranges.append(start..<requests.count)

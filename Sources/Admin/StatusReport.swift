@@ -66,8 +66,6 @@ package struct ListenerReport: Codable, Hashable, Sendable {
   package enum CodingKeys: String, CodingKey {
     case name, `protocol`, binds, pools, connections, accepted, refused, requests, inFlight, malformed, rateLimited,
       timeouts
-    case dropped, responses, requestTimes
-    case name, `protocol`, binds, connections, accepted, refused, requests, inFlight, malformed, rateLimited, timeouts
     case dropped, responses, requestTimes, tls
     case http2Connections = "http2_connections"
     case http2Floods = "http2_floods"

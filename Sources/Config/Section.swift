@@ -130,20 +130,12 @@ struct Section: Sendable {
     "track", "pool", "interface", "listener", "script", "weight", "every", "timeout", "rise", "fall")
 
   static let all = [
-    root, secret, admin, node, peers, listener, bind, access, limits, listenerTimeouts, http, udp, route, match, path,
-    field,
-    root, secret, admin, listener, bind, access, limits, listenerTimeouts, http, udp, tickets, listenerTLS, certificate,
-    clientAuth, poolTLS, clientCertificate, route, match, path, field,
-    root, secret, admin, listener, bind, access, limits, listenerTimeouts, http, http2, http2Limits, udp, route, match,
-    path, field,
-    redirect,
-    respond, rewrite, headers, routeTimeouts, retry, pool, backend, poolTimeouts, queue, balance, boundedLoad, hashKey,
-    probe,
-    exchange, httpProbe, grpcProbe, agent, outlier, persistence, cookie, sourcePersistence, headerPersistence, dns,
-    nameStreams,
-    responseRate,
-    transactionKey, zone, transfer, signing, balancedName, nameTTL, nameChoice, site, bgp, bgpDrain,
-    speaker, bfd, announcement, degrade, condition,
-    vip, advertKey, announce, track,
+    root, secret, admin, node, peers, listener, bind, access, limits, listenerTimeouts, http, udp, route, match,
+    path, field, tickets, listenerTLS, certificate, clientAuth, poolTLS, clientCertificate, http2, http2Limits,
+    redirect, respond, rewrite, headers, routeTimeouts, retry, pool, backend, poolTimeouts, queue, balance,
+    boundedLoad, hashKey, probe, exchange, httpProbe, grpcProbe, agent, outlier, persistence, cookie,
+    sourcePersistence, headerPersistence, dns, nameStreams, responseRate, transactionKey, zone, transfer, signing,
+    balancedName, nameTTL, nameChoice, site, bgp, bgpDrain, speaker, bfd, announcement, degrade, condition, vip,
+    advertKey, announce, track,
   ]
 }

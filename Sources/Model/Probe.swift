@@ -39,7 +39,7 @@ package struct Probe: Hashable, Sendable {
   package var usesTLS: Bool {
     switch kind {
     case .tcp, .http: !isClear
-    case .udp, .exec: false
+    case .udp, .exec, .grpc: false
     }
   }
 }

@@ -81,7 +81,8 @@ extension Worker {
     exchanges[exchange].triedAt = now.nanoseconds
     exchanges[exchange].firstByte = 0
     exchanges[exchange].sent = 0
-    exchanges[exchange].responseTimeout = pool.responseTimeout
+    exchanges[exchange].responseTimeout =
+      exchanges[exchange].flags.contains(.grpc) ? callTimeout(exchange) : pool.responseTimeout
     counters.add(slot, .requests)
     if pool.persists { rememberPersistence(exchange, index, pool) }
     if pool.isMultiplexed, exchanges[exchange].kind == .http {
@@ -305,7 +306,7 @@ extension Worker {
   }
 
   /// Whether the rules allow another try, and there is somebody to try it with.
-  func mayTryAnother(_ exchange: UInt32, _ pool: CompiledPool) -> Bool {
+  mutating func mayTryAnother(_ exchange: UInt32, _ pool: CompiledPool) -> Bool {
     let state = exchanges[exchange]
     guard mayRetry(exchange, .none, Int(state.pool), pool) else { return false }
     for (index, standing) in pool.standings.enumerated()

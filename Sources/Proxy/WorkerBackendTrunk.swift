@@ -41,7 +41,7 @@ extension Worker {
     }
   }
 
-  private func findTrunk(_ slot: BackendSlot) -> UInt32? {
+  private mutating func findTrunk(_ slot: BackendSlot) -> UInt32? {
     var number = backendTrunks[Int(slot.index)]
     while number != Stream.none {
       if trunks[number].phase == .open, trunks[number].count < trunks[number].maxStreams { return number }
@@ -109,7 +109,7 @@ extension Worker {
     }
   }
 
-  private func waitingBranch(_ number: UInt32) -> UInt32? {
+  private mutating func waitingBranch(_ number: UInt32) -> UInt32? {
     var branch = trunks[number].branches
     while branch != Stream.none {
       if streams[branch].phase == .connecting { return branch }
@@ -157,7 +157,7 @@ extension Worker {
     setDeadline(index, milliseconds + pool.keepAliveTimeout)
   }
 
-  private func pool(ofSlot slot: BackendSlot) -> CompiledPool? {
+  private mutating func pool(ofSlot slot: BackendSlot) -> CompiledPool? {
     for pool in current.pools {
       if let pool, pool.isMultiplexed, pool.index(of: slot) != nil { return pool }
     }

@@ -59,7 +59,7 @@ extension Worker {
     streams.remove(branch)
   }
 
-  private func resetCode(_ branch: UInt32) -> ErrorCode {
+  private mutating func resetCode(_ branch: UInt32) -> ErrorCode {
     if streams[branch].role == .backend { return .cancel }
     return streams[branch].phase == .lingering ? .cancel : .internalError
   }

@@ -195,7 +195,7 @@ extension Worker {
   }
 
   /// How the body of a response passes that comes from a branch: as it is until the stream ends, or in chunks.
-  func branchBody(_ branch: UInt32) -> BodyState {
+  mutating func branchBody(_ branch: UInt32) -> BodyState {
     if streams[branch].flags.contains(.ending), streams[branch].input.isEmpty { return BodyState() }
     if case .chunked = responseHead.body { return BodyState(.chunked) }
     return BodyState(.untilClose)

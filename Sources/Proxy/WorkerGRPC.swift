@@ -50,8 +50,13 @@ extension Worker {
     sendAnswer(exchange, status: 200, keep: true)
   }
 
+  /// A call may stream in silence for as long as a tunnel.
+  mutating func callTimeout(_ exchange: UInt32) -> Int64 {
+    snapshot(of: exchanges[exchange].epoch).listeners[Int(exchanges[exchange].listener)]?.tunnelTimeout ?? 3_600_000
+  }
+
   /// When a call ends: its status is counted, the client's going as CANCELLED.
-  func countCall(_ exchange: UInt32) {
+  mutating func countCall(_ exchange: UInt32) {
     let state = exchanges[exchange]
     var code = state.grpcStatus
     if code == Exchange.noStatus, state.ending == .clientClosed { code = GRPC.Status.cancelled }

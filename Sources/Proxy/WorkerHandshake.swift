@@ -203,7 +203,7 @@ extension ClientHello {
 
 extension Channels {
   /// What routes and fields may want to know of a client.
-  func facts(_ channel: UInt32) -> ConnectionFacts {
+  mutating func facts(_ channel: UInt32) -> ConnectionFacts {
     let identity = identity(channel)
     let name = protocolName(channel)
     return ConnectionFacts(

@@ -142,7 +142,7 @@ extension Worker {
     for field in edits.computed {
       guard let value = facts[field.fact], !value.isEmpty else { continue }
       outgoing.append(field.name)
-      outgoing.append(value)
+      outgoing.append(string: value)
       outgoing.append("\r\n")
     }
   }

@@ -116,9 +116,8 @@ extension Worker {
     writeStatusLine(status)
     outgoing.append("Location: ")
     if redirect.host != nil || redirect.scheme != nil, redirect.host != nil || !head.hostRange.isEmpty {
-      outgoing.append(string: redirect.scheme ?? "http")
       outgoing.append(
-        redirect.scheme ?? (streams[exchanges[exchange].client].channel != Stream.none ? "https" : "http"))
+        string: redirect.scheme ?? (streams[exchanges[exchange].client].channel != Stream.none ? "https" : "http"))
       outgoing.append("://")
       if let host = redirect.host {
         outgoing.append(string: host)

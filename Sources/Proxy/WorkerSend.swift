@@ -207,14 +207,6 @@ extension Worker {
     setDeadline(exchanges[exchange].backend, min(exchanges[exchange].deadline, deadline))
   }
 
-  private func responseTimeout(_ exchange: UInt32) -> Int64 {
-    if exchanges[exchange].flags.contains(.grpc) {
-      return snapshot(of: exchanges[exchange].epoch).listeners[Int(exchanges[exchange].listener)]?.tunnelTimeout
-        ?? 3_600_000
-    }
-    return current.pools[Int(exchanges[exchange].pool)]?.responseTimeout ?? 60_000
-  }
-
   /// An event on the client's side while its request is under way.
   mutating func advanceClient(_ exchange: UInt32) {
     let client = exchanges[exchange].client

@@ -109,7 +109,7 @@ extension Worker {
     }
   }
 
-  private func frameLimits(_ index: UInt32) -> FrameLimits {
+  private mutating func frameLimits(_ index: UInt32) -> FrameLimits {
     guard streams[index].role == .client, let listener = current.listeners[Int(streams[index].row)] else {
       return Worker.backendFrameLimits
     }
@@ -180,7 +180,7 @@ extension Worker {
   }
 
   /// Whether a connection is still the trunk that it was.
-  private func isTrunk(_ index: UInt32, _ number: UInt32, _ generation: UInt32) -> Bool {
+  private mutating func isTrunk(_ index: UInt32, _ number: UInt32, _ generation: UInt32) -> Bool {
     streams.isUsed(index) && streams.generation(index) == generation && streams[index].trunk == number
   }
 

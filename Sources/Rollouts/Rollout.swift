@@ -160,8 +160,9 @@ package struct Rollout: Codable, Hashable, Sendable {
         fail(index, "the update took longer than \(plan.updateTimeout)", into: &effects)
       }
     case .verifying(let since):
+      guard now - since >= plan.settle.milliseconds else { return }
       if let wrong = misfit(backend) {
-        if now - since >= plan.healthTimeout.milliseconds { fail(index, wrong, into: &effects) }
+        if now - since >= (plan.settle + plan.healthTimeout).milliseconds { fail(index, wrong, into: &effects) }
         return
       }
       items[index].step = .soaking(since: now)

@@ -25,6 +25,8 @@ package struct RolloutPlan: Codable, Hashable, Sendable {
   package var updateTimeout = Duration.seconds(600)
   /// From the update's end until the backend must be up and of the wanted version.
   package var healthTimeout = Duration.seconds(60)
+  /// How long the probe takes to notice that an updated backend is not well: what it says before is of the old version.
+  package var settle = Duration.zero
   /// How long a batch must stay well before the next begins.
   package var soak = Duration.seconds(10)
   /// What an updated backend must report; nil: not asked.

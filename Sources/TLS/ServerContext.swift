@@ -82,7 +82,10 @@ package final class ServerContext: Sendable {
         guard let keys = unsafe Traits.of(session)?.tickets, let name = unsafe name, let vector = unsafe vector,
           let cipher = unsafe cipher, let mac = unsafe mac
         else { return 0 }
-        return unsafe keys.seal(name: name, vector: vector, cipher: cipher, mac: mac, isNew: isNew != 0)
+        let answer = unsafe keys.seal(name: name, vector: vector, cipher: cipher, mac: mac, isNew: isNew != 0)
+        // RFC 8446 §C.4: a ticket is used once, so that whoever resumes needs a new one: 2 asks OpenSSL for it.
+        let isRenewed = unsafe isNew == 0 && answer == 1 && SSL_version(session) == TLS1_3_VERSION
+        return isRenewed ? 2 : answer
       }
     }
     if !traits.protocols.isEmpty {

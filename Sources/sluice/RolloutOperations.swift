@@ -68,11 +68,12 @@ extension RolloutPlan {
     if let path = request.versionPath, !path.hasPrefix("/") || path.contains(where: { !$0.isASCII || $0 <= " " }) {
       throw .rollout("`version_path` must be a path such as /version")
     }
-    if pool.probe == nil {
+    guard let probe = pool.probe else {
       throw AdminError(
         .conflict, "pool \(pool.name) has no probe: nobody would know whether an updated backend is well",
         hint: "give the pool a probe")
     }
+    settle = max(probe.every, .milliseconds(1)) * (max(probe.rise, probe.fall) + 1)
   }
 }
 

@@ -38,7 +38,7 @@ let badFiles: [Case] = [
   Case(
     .file("just text"),
     [
-      "1:1 the file: expected a mapping with `workers`, `drain-timeout`, `secret`, `access-log`, `admin`, `node`, `peers`, `listeners`, `pools`, `dns`, `bgp`, `vips`, `vip-realtime`, found `just text`"
+      "1:1 the file: expected a mapping with `workers`, `drain-timeout`, `secret`, `access-log`, `admin`, `node`, `peers`, `listeners`, `pools`, `dns`, `bgp`, `vips`, `vip-realtime`, `tls`, found `just text`"
     ]),
   Case(
     .file("a: 1\n---\nb: 2"),
@@ -118,7 +118,7 @@ let badFiles: [Case] = [
   Case(
     .root("nonsense: 2"),
     [
-      "1:1 unknown key `nonsense`; expected `workers`, `drain-timeout`, `secret`, `access-log`, `admin`, `node`, `peers`, `listeners`, `pools`, `dns`, `bgp`, `vips`, `vip-realtime`, "
+      "1:1 unknown key `nonsense`; expected `workers`, `drain-timeout`, `secret`, `access-log`, `admin`, `node`, `peers`, `listeners`, `pools`, `dns`, `bgp`, `vips`, `vip-realtime`, `tls`"
     ]),
   Case(
     .root("workers: 0"),
@@ -256,7 +256,7 @@ let badFiles: [Case] = [
     ),
     [
       "4:18 `backends`: expected a list of at least one address, found an empty one",
-      "5:5 `q`: expected a mapping with `balance`, `probe`, `agent`, `outlier`, `persistence`, `retry`, `timeouts`, `queue`, `slow-start`, `panic-threshold`, `priority-threshold`, `send-proxy`, `idle-connections`, `backends`, found nothing",
+      "5:5 `q`: expected a mapping with `balance`, `probe`, `agent`, `outlier`, `persistence`, `retry`, `timeouts`, `queue`, `slow-start`, `panic-threshold`, `priority-threshold`, `send-proxy`, `idle-connections`, `tls`, `backends`, `protocol`, found nothing",
       "6:3 pool `r`: expected `backends`: a list of addresses",
       "7:18 `backends`: expected a list of at least one address, found `127.0.0.1:80`",
     ]),

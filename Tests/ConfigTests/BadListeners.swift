@@ -335,7 +335,7 @@ let badListeners: [Case] = [
   Case(
     .match("[]"),
     [
-      "6:16 `match`: expected a mapping with `host`, `path`, `method`, `header`, `query`, `cookie`, `source`, found a list"
+      "6:16 `match`: expected a mapping with `host`, `path`, `method`, `header`, `query`, `cookie`, `source`, `sni`, `alpn`, `client-cert`, found a list"
     ]),
   Case(
     .http("routes:\n  - { pool: web }\n  - { match: { path: /a }, pool: api }\n  - { match: { path: /b }, pool: api }"),

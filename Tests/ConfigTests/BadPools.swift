@@ -28,17 +28,17 @@ let badPools: [Case] = [
   Case(
     .pool("probe: htpt"),
     [
-      "7:12 `probe`: expected tcp, http or udp, or a mapping with `exec`, found `htpt`; did you mean `http`?"
+      "7:12 `probe`: expected tcp, http, grpc or udp, or a mapping with `exec`, found `htpt`; did you mean `http`?"
     ]),
   Case(
     .pool("probe: { every: 2s }"),
     [
-      "7:12 `probe`: expected one of `tcp`, `http`, `udp`, `exec`"
+      "7:12 `probe`: expected one of `tcp`, `http`, `grpc`, `udp`, `exec`"
     ]),
   Case(
     .pool("probe: { tcp: {}, http: {} }"),
     [
-      "7:23 `probe`: expected only one of `tcp`, `http`, `udp`, `exec`; `tcp` is given too"
+      "7:23 `probe`: expected only one of `tcp`, `http`, `grpc`, `udp`, `exec`; `tcp` is given too"
     ]),
   Case(
     .pool("probe: { tcp: {}, rise: 0, timeout: 0ms, jitter: 60%, fast: 5s, initial: upp }"),

@@ -55,7 +55,7 @@ private let vectors = root.appendingPathComponent("Tests/Vectors/tls").path
     #expect(try pool("{}")?.trust == .system)
     #expect(try pool("{ verify: off }")?.trust == .off)
     let given = try pool("{ ca: a.pem, name: api.test, certificate: wild.pem, key: wild.key, resume: false }")
-    guard case .authorities(let file) = given?.trust else { return #expect(Bool(false)) }
+    guard case .authorities(let file)? = given?.trust else { return #expect(Bool(false)) }
     #expect(file.path == "\(vectors)/a.pem")
     #expect(given?.name == "api.test" && given?.resumes == false && given?.certificate != nil)
   }

@@ -45,7 +45,7 @@ import Testing
     #expect(topology.listeners.map(\.name) == ["web", "db", "dns"])
     #expect(
       topology.pools.map(\.name) == [
-        "web", "api", "db", "dns", "batch", "site:eu-1", "site:us-1", "dns:other.example.com.",
+        "web", "api", "db", "dns", "calls", "batch", "site:eu-1", "site:us-1", "dns:other.example.com.",
       ])
   }
 

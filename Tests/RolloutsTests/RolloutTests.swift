@@ -85,6 +85,21 @@ struct Pool {
     #expect(pool.fewest >= 3)
   }
 
+  @Test func whatTheProbeSaidBeforeTheUpdateDoesNotCount() {
+    var pool = Pool(2) { $0.settle = .seconds(5) }
+    // The verdict is still the old version's for a while after the update.
+    pool.updateResult = { _, _ in (nil, true, "2") }
+    for _ in 0..<200 {
+      if case .verifying(let since) = pool.rollout.items[0].step, pool.now - since >= 3_000 {
+        pool.backends["b0"]?.isUp = false
+      }
+      #expect(pool.backends["b0"]?.isReady == false || pool.rollout.items[0].step == .pending)
+      pool.tick()
+    }
+    guard case .paused(let reason) = pool.rollout.phase else { return #expect(Bool(false)) }
+    #expect(reason.hasPrefix("b0: it is not up"))
+  }
+
   @Test func aBackendThatComesBackWithTheWrongVersionIsNotAdmitted() {
     var pool = Pool(3)
     pool.updateResult = { _, _ in (nil, true, "1") }

@@ -58,8 +58,10 @@ struct Conversation: ~Copyable {
 
   /// A handshake on fresh channels; what each side says of it.
   mutating func meet(_ from: ClientContext, _ to: ServerContext) throws -> (client: Handshake, server: Handshake) {
-    client = try #require(left.connect(from, to: .ip(Endpoint(.loopbackV4, 1)), backend: 7))
-    server = try #require(right.accept(to))
+    let connected = left.connect(from, to: .ip(Endpoint(.loopbackV4, 1)), backend: 7)
+    let accepted = right.accept(to)
+    client = try #require(connected)
+    server = try #require(accepted)
     var one = Handshake.wantsMore
     var two = Handshake.wantsMore
     for _ in 0..<10 {

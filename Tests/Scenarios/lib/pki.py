@@ -10,7 +10,7 @@ from lib.scenario import Failure
 KINDS = {"ec": ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"], "rsa": ["-newkey", "rsa:2048"]}
 
 
-def openssl(*words, stdin=b"", timeout=20, fails=False):
+def openssl(*words, stdin=b"", timeout=60, fails=False):
     """The finished process of one openssl command."""
     done = subprocess.run(["openssl", *map(str, words)], input=stdin, capture_output=True, timeout=timeout)
     if done.returncode != 0 and not fails:
@@ -72,7 +72,7 @@ def replace(target, source):
     os.replace(fresh, target)
 
 
-def s_client(port, *words, stdin=b"", host="127.0.0.1", timeout=10):
+def s_client(port, *words, stdin=b"", host="127.0.0.1", timeout=30):
     """(exit status, everything it said) of `openssl s_client` that ends with its input."""
     done = subprocess.run(
         ["openssl", "s_client", "-connect", f"{host}:{port}", *map(str, words)], input=stdin, capture_output=True, timeout=timeout)

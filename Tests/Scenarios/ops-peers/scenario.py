@@ -185,9 +185,7 @@ def persistence(s, nodes):
     with s.fact("500 clients keep their backend on the other nodes"):
         homes = {f"client-{i}": nodes["a"].web(s, f"client-{i}") for i in range(500)}
         ensure(len(set(homes.values())) == 3, f"spread over {set(homes.values())}")
-        # The last one to come is the last one to be told.
-        begin = time.monotonic()
-        wait(lambda: nodes["b"].web(s, "client-499") == homes["client-499"], "the last entry is there")
+        # Asking earlier would make b choose for itself.
         time_to_talk(nodes)
         for name in "bc":
             wrong = [c for c, home in homes.items() if nodes[name].web(s, c) != home]

@@ -96,7 +96,7 @@ def protocols(s, ca, node):
         ensure("no application protocol" in s_client(s.port("web"), "-alpn", "h9")[1], "h9 is taken")
         ensure("No ALPN negotiated" in s_client(s.port("web"))[1], "something is negotiated")
     with s.fact("the backend hears of https"):
-        equal(dict(json.loads(get(s, ca)[1])["headers"]).get("x-forwarded-proto"), "https", "x-forwarded-proto")
+        equal({name.lower(): value for name, value in json.loads(get(s, ca)[1])["headers"]}.get("x-forwarded-proto"), "https", "x-forwarded-proto")
     with s.fact("a PROXY header comes before TLS"):
         with socket.create_connection(("127.0.0.1", s.port("proxied")), 5) as plain:
             plain.sendall(b"PROXY TCP4 192.0.2.7 192.0.2.8 1234 443\r\n")
