@@ -9,6 +9,9 @@ internal import HTTP
 ///
 /// The library's own checks of HTTP semantics are off: `HeadTranslator` and `ContentLength` here are stricter, and
 /// refuse what the library would leave out.
+///
+/// Longer than a file should be: all that touches the library's pointers stands here and nowhere else. Its parts (input,
+/// streams, output, fields, callbacks) are marked, and are to become extensions in files of their own.
 @safe package final class FrameEngine {
   package enum Side: Sendable { case server, client }
 
