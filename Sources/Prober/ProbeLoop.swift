@@ -12,13 +12,15 @@ struct ProbeLoop: ~Copyable {
     var target: ProbeTarget
     var plan: CheckPlan
     var run = Run.none
+    /// Its last finding was a success.
+    var isWell = false
     /// Of a pool that is spoken to by TLS.
     var context: Result<ClientContext, CheckTrouble>?
   }
 
   let mailbox: Mailbox<ProberOrder>
   let limits: ProberLimits
-  let report: @Sendable (ProbeReport) -> Void
+  var reporter: Reporter
   var complaints: Complaints
 
   var epoll: Epoll
@@ -57,7 +59,7 @@ struct ProbeLoop: ~Copyable {
     self.epoll = epoll
     self.mailbox = mailbox
     self.limits = limits
-    self.report = report
+    reporter = Reporter(report)
     complaints = Complaints(complain)
     milliseconds = now.nanoseconds / 1_000_000
     wheel = TimerWheel(limit: limits.checks, now: milliseconds)
@@ -81,9 +83,10 @@ struct ProbeLoop: ~Copyable {
       if isCurrent(index, token) { timeOut(index) }
     }
     startDue()
+    reporter.flush(at: milliseconds)
   }
 
-  /// Until the next timer or the next probe, whichever is sooner; -1: until an event.
+  /// Until the next timer, probe or burst of findings, whichever is sooner; -1: until an event.
   private func wait() -> Int32 {
     var wait = wheel.wait(from: milliseconds)
     if runs.count < limits.checks, let due = schedule.nextDue {
@@ -92,6 +95,7 @@ struct ProbeLoop: ~Copyable {
       let start = (due.nanoseconds / 1_000_000 + tick) / tick * tick
       wait = min(wait ?? .max, max(0, start - milliseconds))
     }
+    if let due = reporter.due { wait = min(wait ?? .max, max(0, due - milliseconds)) }
     return wait.map { Int32(clamping: min($0, 60_000)) } ?? -1
   }
 

@@ -10,7 +10,12 @@ extension ProbeLoop {
     guard let key = assignments[number]?.target.key else { return }
     assignments[number]?.run = Run.none
     schedule.finished(number, at: now)
-    if case .report(let finding) = result { report(ProbeReport(key: key, finding: finding)) }
+    guard case .report(let finding) = result else { return }
+    let isWell = finding == .probe(.success)
+    // While a verdict is about to change, a success counts.
+    let isRoutine = isWell && assignments[number]?.isWell == true && !changing.contains(key)
+    assignments[number]?.isWell = isWell
+    reporter.add(ProbeReport(key: key, finding: finding), isRoutine: isRoutine, at: milliseconds)
   }
 
   /// Ends a run with its result.
