@@ -1,7 +1,9 @@
 /// What the API can ask about rollouts.
 package protocol RolloutOperations: Sendable {
   func rollouts() async -> RolloutsReport
+  func rollout(of pool: String) async throws(AdminError) -> RolloutReport
   func start(_ request: RolloutRequest) async throws(AdminError) -> RolloutReport
+  func start(_ request: CanaryRequest) async throws(AdminError) -> RolloutReport
   func order(_ order: RolloutOrder, pool: String) async throws(AdminError) -> RolloutReport
 }
 
@@ -83,14 +85,16 @@ package struct RolloutReport: Codable, Hashable, Sendable {
   }
 
   package var pool: String
-  /// running, paused, completed, aborted.
+  /// running, paused, completed, aborted; rolled back, of a canary.
   package var phase: String
   package var reason: String?
   /// forward or back.
   package var direction: String
   /// Why nothing new is begun.
   package var waiting: String?
+  /// Of an update in place.
   package var backends: [Backend]
+  package var canary: CanaryReport?
 
   package init(
     pool: String, phase: String, reason: String?, direction: String, waiting: String?, backends: [Backend]

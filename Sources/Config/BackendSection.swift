@@ -52,6 +52,7 @@ extension Reader {
     fields.read("priority", .integer(0...255), into: &result.priority)
     fields.read("max-connections", .integer(1...10_000_000), into: &result.maxConnections)
     fields.read("probe-port", .port, into: &result.probePort)
+    fields.read("version", .name, into: &result.version)
     var isBackup = false
     fields.read("backup", .boolean, into: &isBackup)
     if isBackup, fields.has("priority") {

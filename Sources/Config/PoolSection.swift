@@ -45,6 +45,7 @@ extension Reader {
     }
     fields.read("idle-connections", .integer(0...100_000), into: &result.idleConnections)
     fields.with("tls", .poolTLS) { result.tls = poolTLS($0) }
+    fields.with("versions", .versions) { result.versions = versions($0, result) }
     return ReadPool(pool: result, place: entry.keyPlace, fields: fields, backendPlaces: backends.map(\.place))
   }
 

@@ -63,9 +63,12 @@ struct Section: Sendable {
 
   static let pool = Section(
     "pool", "balance", "probe", "agent", "outlier", "persistence", "retry", "timeouts", "queue", "slow-start",
-    "panic-threshold", "priority-threshold", "send-proxy", "idle-connections", "tls", "backends", "protocol")
+    "panic-threshold", "priority-threshold", "send-proxy", "idle-connections", "tls", "backends", "protocol", "versions"
+  )
+  static let versions = Section("versions", "serve", "header", "cookie", "sticky")
   static let backend = Section(
-    "backend", "name", "address", "weight", "state", "priority", "backup", "max-connections", "probe-port")
+    "backend", "name", "address", "weight", "state", "priority", "backup", "max-connections", "probe-port",
+    "version")
   static let poolTimeouts = Section("timeouts", "connect", "response", "keep-alive", "drain")
   static let queue = Section("queue", "length", "timeout")
   static let balance = Section("balance", "maglev", "bounded-load")
@@ -136,6 +139,6 @@ struct Section: Sendable {
     boundedLoad, hashKey, probe, exchange, httpProbe, grpcProbe, agent, outlier, persistence, cookie,
     sourcePersistence, headerPersistence, dns, nameStreams, responseRate, transactionKey, zone, transfer, signing,
     balancedName, nameTTL, nameChoice, site, bgp, bgpDrain, speaker, bfd, announcement, degrade, condition, vip,
-    advertKey, announce, track,
+    advertKey, announce, track, versions,
   ]
 }

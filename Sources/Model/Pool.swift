@@ -24,6 +24,7 @@ package struct Pool: Hashable, Sendable {
   package var idleConnections = 64
   /// nil: cleartext.
   package var tls: PoolTLS?
+  package var versions = VersionRules()
 
   package init(name: String, backends: [Backend]) {
     self.name = name
@@ -46,6 +47,8 @@ package struct Backend: Hashable, Sendable {
   package var maxConnections: Int?
   /// Where probes go instead of the address's port.
   package var probePort: UInt16?
+  /// The label of what it runs, for divisions of traffic.
+  package var version: String?
 
   package init(name: String, address: SocketAddress) {
     self.name = name

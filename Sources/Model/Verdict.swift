@@ -49,6 +49,8 @@ package struct Standing: Hashable, Sendable {
   package var weight: Int
   /// The weight that balancing uses now; 0: no new clients. Covers state, health, priority, warm-up and panic.
   package var effectiveWeight: Int
+  /// The weight among backends of its version, for clients that belong there; `effectiveWeight` where nothing is divided.
+  package var versionWeight: Int
   /// Whether a client that persists to this backend still goes to it.
   package var acceptsPersistent: Bool
   /// The configured limit, or what an agent set instead.
@@ -63,6 +65,7 @@ package struct Standing: Hashable, Sendable {
     self.state = state
     self.weight = weight
     self.effectiveWeight = effectiveWeight
+    versionWeight = effectiveWeight
     self.acceptsPersistent = acceptsPersistent
   }
 }

@@ -52,6 +52,8 @@ package struct World: Hashable, Sendable {
   package let standings: [[Standing]]
   /// How each site of the name service stands.
   package var sites: [String: SiteStanding] = [:]
+  /// By pool, where its clients are divided by version.
+  package var splits: [String: VersionSplit] = [:]
 
   package init(generation: UInt64, topology: Topology, standings: [[Standing]]) {
     self.generation = generation

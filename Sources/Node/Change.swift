@@ -12,6 +12,8 @@ package enum Change: Hashable, Sendable {
   case outlier(OutlierTrip)
   /// An operator's word on a backend; it lasts until the file says something new of it.
   case override(BackendKey, Order)
+  /// How a rollout divides a pool's clients by version; nil: as the file says.
+  case split(pool: String, VersionSplit?)
   /// An operator's word on a site of the name service.
   case site(String, SiteOrder)
   /// What a BGP speaker saw.
@@ -56,6 +58,8 @@ package struct OutlierTrip: Hashable, Sendable {
 package enum Refusal: Error, Hashable, Sendable {
   case noSuchPool(String)
   case noSuchBackend(BackendKey)
+  /// No backend of the pool has this label.
+  case noSuchVersion(pool: String, String)
   case noSuchSite(String)
   case noSuchVIP(String)
   /// The data plane could not take the World: the reason in words.

@@ -76,6 +76,10 @@ package actor Node {
     case .site(let name, let order):
       try commit(at: now) { (truth) throws(Refusal) in _ = try truth.observe(change, at: now) }
       record(.override, nil, "site \(name): \(order)")
+    case .split(let pool, let split):
+      try commit(at: now) { (truth) throws(Refusal) in _ = try truth.observe(change, at: now) }
+      record(.rollout, subject: pool, split.map { "\($0)" } ?? "clients go where the file says")
+      reconcileAnnouncements(at: now)
     case .override(let key, let order):
       try commit(at: now) { (truth) throws(Refusal) in _ = try truth.observe(change, at: now) }
       record(.override, key, order.description)
@@ -173,10 +177,11 @@ package actor Node {
 
   package func snapshot() -> NodeSnapshot {
     let now = ports.now()
+    let plan = truth.plan(after: world, at: now)
     return NodeSnapshot(
       phase: phase, generation: world?.generation ?? 0, uptime: now - started, version: version,
       topology: truth.topology,
-      standings: truth.plan(after: world, at: now).standings, sites: world?.sites ?? [:],
+      standings: plan.standings, sites: world?.sites ?? [:], splits: plan.splits,
       statistics: ports.statistics(), peers: truth.peers, now: now)
   }
 
@@ -264,7 +269,7 @@ package actor Node {
   private func publish(busy: Set<BackendSlot> = [], at now: Instant) throws(Refusal) {
     let next = truth.plan(after: world, busy: busy, at: now)
     if let world, world.topology == next.topology, world.standings.isServedLike(next.standings),
-      world.sites.isServedLike(next.sites)
+      world.splits == next.splits, world.sites.isServedLike(next.sites)
     {
       isDirty = false
       orderVIPs(next)

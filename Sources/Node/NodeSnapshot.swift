@@ -11,6 +11,7 @@ package struct NodeSnapshot: Sendable {
   /// As in `World.standings`, with the newest verdicts.
   package var standings: [[Standing]]
   package var sites: [String: SiteStanding]
+  package var splits: [String: VersionSplit]
   package var statistics: DataPlaneStatistics
   package var peers: PeerBook
   package var now: Instant
@@ -92,6 +93,7 @@ extension Refusal: CustomStringConvertible {
     case .noSuchPool(let name): "there is no pool \(name)"
     case .noSuchVIP(let name): "there is no vip \(name)"
     case .noSuchBackend(let key): "there is no backend \(key.pool)/\(key.backend)"
+    case .noSuchVersion(let pool, let version): "no backend of pool \(pool) is labelled `version: \(version)`"
     case .noSuchSite(let name): "there is no site \(name)"
     case .dataPlane(let reason): reason
     case .noSuchAnnouncement(let name): "there is no announcement \(name)"

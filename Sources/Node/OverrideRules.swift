@@ -35,3 +35,14 @@ extension Overrides {
     return dropped.sorted { ($0.key.pool, $0.key.backend) < ($1.key.pool, $1.key.backend) }
   }
 }
+
+extension [String: VersionSplit] {
+  /// What a rollout said of a pool lasts as operators' words do: until the file says another version, or has none of it.
+  func surviving(_ old: Topology, _ new: Topology) -> Self {
+    filter { name, split in
+      guard let pool = new.pools.first(where: { $0.name == name }) else { return false }
+      let before = old.pools.first { $0.name == name }?.versions.serve
+      return pool.versions.serve == before && pool.versionLabels.contains(split.version)
+    }
+  }
+}

@@ -11,6 +11,8 @@ package struct Truth: Sendable {
   package private(set) var overrides = Overrides()
   package private(set) var sites = SiteBook()
   package private(set) var peers = PeerBook()
+  /// How rollouts divide pools.
+  package private(set) var splits: [String: VersionSplit] = [:]
   /// Operators' words on VIPs.
   package var handovers: [String: VIPHandover] = [:]
   private var backends: [BackendKey: Backend] = [:]
@@ -28,6 +30,7 @@ package struct Truth: Sendable {
     let dropped = overrides.reconcile(from: backends, to: next)
     backends = next
     self.topology = topology
+    splits = splits.surviving(before.topology, topology)
     sites.reconcile(topology.names?.sites ?? [])
     adoptSharedOrders(except: Set(before.backends.keys))
     let states = overrides.states
@@ -55,6 +58,13 @@ package struct Truth: Sendable {
     case .site(let name, let order):
       guard topology.names?.sites.contains(where: { $0.name == name }) == true else { throw .noSuchSite(name) }
       return sites.order(name, order, at: now)
+    case .split(let pool, let split):
+      guard let found = topology.pools.first(where: { $0.name == pool }) else { throw .noSuchPool(pool) }
+      if let split, !found.versionLabels.contains(split.version) {
+        throw .noSuchVersion(pool: pool, split.version)
+      }
+      splits[pool] = split
+      return true
     case .override(let key, let order):
       guard topology.pools.contains(where: { $0.name == key.pool }) else { throw .noSuchPool(key.pool) }
       guard backends[key] != nil else { throw .noSuchBackend(key) }
@@ -103,6 +113,7 @@ package struct Truth: Sendable {
     var input = PlannerInput(topology: topology, previous: world)
     input.observations = health.observations(topology)
     input.overrides = overrides
+    input.splits = splits
     input.busySlots = busy
     var next = Planner.plan(input, at: now)
     next.sites = siteStandings(next, after: world, at: now)
@@ -135,6 +146,7 @@ package struct Truth: Sendable {
       input.observations[key] = Observation(Verdict(.up, reason: "assumed", since: now))
     }
     input.overrides = copy.overrides
+    input.splits = copy.splits
     return WorldDiff(from: world, to: Planner.plan(input, at: now))
   }
 

@@ -13,21 +13,30 @@ package enum Planner {
     for pool in input.topology.pools {
       for backend in pool.backends { slots.keep(BackendKey(pool: pool.name, backend: backend.name), backend.address) }
     }
+    var splits: [String: VersionSplit] = [:]
     let standings = input.topology.pools.map { pool in
       var members = pool.backends.map { backend in
         Member(pool, backend, BackendKey(pool: pool.name, backend: backend.name), input, at: now)
       }
       Participation.decide(pool, &members)
-      return members.map { member in
+      var standings = members.map { member in
         var standing = Standing(
           slot: slots.slot(member.key, member.backend.address), verdict: member.verdict, state: member.state,
           weight: member.weight, effectiveWeight: member.effectiveWeight, acceptsPersistent: member.acceptsPersistent)
         standing.maxConnections = member.maxConnections
         return standing
       }
+      if let split = input.splits[pool.name] ?? pool.versions.serve.map({ VersionSplit($0, share: VersionSplit.whole) })
+      {
+        splits[pool.name] = split
+        Division.divide(pool, &standings, by: split)
+      }
+      return standings
     }
-    return World(
+    var world = World(
       generation: (input.previous?.generation ?? 0) + 1, topology: input.topology, standings: standings)
+    world.splits = splits
+    return world
   }
 }
 

@@ -25,6 +25,8 @@ package struct PlannerInput: Sendable {
   /// Backends that are missing have just been added: down, or up if their pool has no probe.
   package var observations: [BackendKey: Observation] = [:]
   package var overrides = Overrides()
+  /// How rollouts divide pools by version; a pool that is missing is divided as its file says.
+  package var splits: [String: VersionSplit] = [:]
   package var previous: World?
   /// Slots of backends that are gone but still have connections; not given away yet.
   package var busySlots: Set<BackendSlot> = []

@@ -95,6 +95,7 @@ package struct WorldDiff: Hashable, Sendable, CustomStringConvertible {
       note("panic-threshold", before.panicThreshold, after.panicThreshold, &details)
       note("priority-threshold", before.priorityThreshold, after.priorityThreshold, &details)
       note("send-proxy", before.sendProxy, after.sendProxy, &details)
+      note("versions", before.versions, after.versions, &details)
       note("idle-connections", before.idleConnections, after.idleConnections, &details) { "\($0)" }
       return details
     }
@@ -107,6 +108,7 @@ package struct WorldDiff: Hashable, Sendable, CustomStringConvertible {
         note("state", before.state, after.state, &details, \.rawValue)
         note("priority", before.priority, after.priority, &details) { "\($0)" }
         note("max-connections", before.maxConnections, after.maxConnections, &details) { $0.map { "\($0)" } ?? "none" }
+        note("version", before.version, after.version, &details) { $0 ?? "none" }
         note("probe-port", before.probePort, after.probePort, &details) { $0.map { "\($0)" } ?? "none" }
         return details
       }

@@ -40,14 +40,14 @@ final class WorkerCounters: Sendable {
   let backends: SharedCounters
   /// From a request's head to the end of its response, by listener.
   let requestTimes: LatencyTable
-  /// From a try to the head of the backend's response, by pool.
+  /// From a try to the head of the backend's response, by slot.
   let responseTimes: LatencyTable
 
   init(limits: DataPlaneLimits) throws(Errno) {
     listeners = try SharedCounters(rows: limits.listeners, columns: ListenerColumn.allCases.count)
     backends = try SharedCounters(rows: limits.backends, columns: BackendColumn.allCases.count)
     requestTimes = try LatencyTable(rows: limits.listeners)
-    responseTimes = try LatencyTable(rows: limits.listeners)
+    responseTimes = try LatencyTable(rows: limits.backends)
   }
 
   @inline(__always) func add(_ listener: UInt32, _ column: ListenerColumn, _ value: Int = 1) {

@@ -39,6 +39,9 @@ package final class DataPlane: Sendable {
     var poolRows: [String: UInt32] = [:]
     var binds: [BindKey: Bound] = [:]
     var tables: [String: PickTable] = [:]
+    var versionTables: [String: [PickTable]] = [:]
+    /// What backends that have left a pool took for their answers.
+    var retired: [String: LatencyHistogram] = [:]
     var encryption = EncryptionTable()
     var secret: String
     /// Who has each slot: a newcomer starts with counters at zero.
@@ -197,10 +200,14 @@ package final class DataPlane: Sendable {
   /// A snapshot for each worker, so that they share no reference counts.
   private func compile(_ world: World, _ state: inout State) throws(DataPlaneError) -> [Snapshot] {
     var tables: [String: PickTable] = [:]
+    var versionTables: [String: [PickTable]] = [:]
     for (index, pool) in world.topology.pools.enumerated() {
       tables[pool.name] = PickTable(pool: pool, standings: world.standings[index], previous: state.tables[pool.name])
+      guard let split = world.splits[pool.name] else { continue }
+      versionTables[pool.name] = CompiledSplit.tables(
+        pool, world.standings[index], split, previous: state.versionTables[pool.name] ?? [])
     }
-    state.tables = tables
+    (state.tables, state.versionTables) = (tables, versionTables)
     state.encryption = try state.encryption.adopting(world.topology, tickets: ticketKeys)
     var snapshots: [Snapshot] = []
     for _ in mailboxes {
@@ -220,7 +227,8 @@ package final class DataPlane: Sendable {
         guard let row = state.poolRows[pool.name], let table = tables[pool.name] else { continue }
         pools[Int(row)] = CompiledPool(
           row: row, model: pool, standings: world.standings[index], table: table,
-          secret: world.topology.secret ?? state.secret, tls: state.encryption.context(pool: pool.name))
+          secret: world.topology.secret ?? state.secret, tls: state.encryption.context(pool: pool.name),
+          split: world.splits[pool.name].map { CompiledSplit(pool, $0, tables: versionTables[pool.name] ?? []) })
       }
       snapshots.append(
         Snapshot(
@@ -242,8 +250,13 @@ package final class DataPlane: Sendable {
       }
     }
     // A slot whose backend is gone is still shown while something is open on it, so that nobody else gets it.
+    let before = state.owners
     state.owners = state.owners.filter { slot, _ in isBusy(slot) }
     state.owners.merge(owners) { _, new in new }
+    for (slot, key) in before where state.owners[slot] != key {
+      state.retired[key.pool] = (state.retired[key.pool] ?? LatencyHistogram()) + responseTimes(slot)
+      for counter in counters { counter.responseTimes.reset(slot.index) }
+    }
   }
 
   private func isBusy(_ slot: BackendSlot) -> Bool {
@@ -314,10 +327,14 @@ package final class DataPlane: Sendable {
     if sink.stop(within: 1000) { logger.join() }
   }
 
+  private func responseTimes(_ slot: BackendSlot) -> LatencyHistogram {
+    counters.reduce(LatencyHistogram()) { $0 + $1.responseTimes.read(slot.index) }
+  }
+
   /// A reading of all counters.
   package func statistics() -> DataPlaneStatistics {
-    let (listenerRows, poolRows, slots) = state.withLock { state in
-      (state.listenerRows, state.poolRows, Array(state.owners.keys))
+    let (listenerRows, poolRows, owners, retired) = state.withLock { state in
+      (state.listenerRows, state.poolRows, state.owners, state.retired)
     }
     var result = DataPlaneStatistics()
     result.workers = workers
@@ -329,14 +346,14 @@ package final class DataPlane: Sendable {
       }
       result.listeners[name] = sum
     }
-    for (name, row) in poolRows {
-      result.responseTimes[name] = counters.reduce(LatencyHistogram()) { $0 + $1.responseTimes.read(row) }
-    }
-    for slot in slots {
+    for name in poolRows.keys { result.responseTimes[name] = retired[name] ?? LatencyHistogram() }
+    for (slot, key) in owners {
       var sum = BackendStatistics()
       for counter in counters { sum = sum + counter.read(backend: Int(slot.index)) }
       sum.inFlight = UInt64(clamping: shared.loads.load(Int(slot.index), LoadColumn.inFlight.rawValue))
+      if sum.requests > 0 { sum.responseTimes = responseTimes(slot) }
       result.backends[slot] = sum
+      result.responseTimes[key.pool] = (result.responseTimes[key.pool] ?? LatencyHistogram()) + sum.responseTimes
     }
     return result
   }

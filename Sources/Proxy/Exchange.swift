@@ -71,6 +71,7 @@ struct Exchange: BitwiseCopyable {
 
   static let none = UInt32.max
   static let noStatus = UInt8.max
+  static let anyVersion = UInt8.max
 
   var kind = Kind.http
   var phase = Phase.queued
@@ -88,6 +89,8 @@ struct Exchange: BitwiseCopyable {
   var tried = TriedSet()
   var tries: UInt8 = 0
   var attempts: UInt8 = 0
+  /// A group of the pool's `CompiledSplit`.
+  var version = Exchange.anyVersion
   /// What `tried`, `wanted` and `index` refer to: `CompiledPool.layout`; 0: nothing yet.
   var layout: UInt64 = 0
   /// The end of its wait for a backend with room; 0: it has not waited.

@@ -2,7 +2,7 @@ import Kernel
 import Reactor
 import Telemetry
 
-/// One worker's histograms: a row for each listener or pool, written by it alone, read by anybody.
+/// One worker's histograms: a row for each listener or backend, written by it alone, read by anybody.
 struct LatencyTable: Sendable {
   private static let sum = LatencyScale.buckets
   private let cells: SharedCounters
@@ -16,6 +16,11 @@ struct LatencyTable: Sendable {
     let microseconds = max(0, nanoseconds / 1_000)
     cells.bump(Int(row), LatencyScale.bucket(microseconds))
     cells.bump(Int(row), LatencyTable.sum, Int(microseconds))
+  }
+
+  /// For a new backend in an old slot.
+  func reset(_ row: UInt32) {
+    for column in 0...LatencyTable.sum { cells.store(Int(row), column, 0) }
   }
 
   func read(_ row: UInt32) -> LatencyHistogram {

@@ -253,12 +253,16 @@ final class CompiledPool: Sendable {
   private let slots: [UInt32]
   /// Its backends speak HTTP/2.
   let isMultiplexed: Bool
+  /// nil: its clients are not divided by version.
+  let split: CompiledSplit?
   /// Differs when a backend has come, gone or moved.
   let layout: UInt64
 
   init(
-    row: UInt32, model: Pool, standings: [Standing], table: PickTable, secret: String, tls: ClientContext?
+    row: UInt32, model: Pool, standings: [Standing], table: PickTable, secret: String, tls: ClientContext?,
+    split: CompiledSplit? = nil
   ) {
+    self.split = split
     self.row = row
     self.model = model
     self.table = table
@@ -282,6 +286,7 @@ final class CompiledPool: Sendable {
     slots = standings.map(\.slot.index)
     var hash = SipHash(key: (0, 0))
     for standing in standings { hash.update(UInt64(standing.slot.index)) }
+    for label in split?.labels ?? [] { hash.update(label.span) }
     layout = hash.finish() | 1
   }
 

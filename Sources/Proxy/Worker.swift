@@ -91,6 +91,8 @@ struct Worker: ~Copyable {
   var pools: [PoolState] = []
   /// By pool row, like `pools`.
   var pickers: [Picker] = []
+  /// By pool row and version; empty where a pool is not divided.
+  var versionPickers: [[Picker]] = []
   /// Idle backend connections: the list's head by slot.
   var idle: [IdleList] = []
   /// HTTP/2 connections (Trunk.swift), and those with something to send; by slot, the first that new streams may use.

@@ -53,6 +53,7 @@ extension Worker {
       } else {
         pickers[row].update(table: pool.table)
       }
+      adoptVersions(row, pool)
       for standing in pool.standings {
         slots.insert(standing.slot)
         while backendTrunks.count <= Int(standing.slot.index) { backendTrunks.append(Stream.none) }

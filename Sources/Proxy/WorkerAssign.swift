@@ -34,6 +34,7 @@ extension Worker {
     if exchanges[exchange].layout != 0 {
       exchanges[exchange].tried = TriedSet()
       exchanges[exchange].wanted = -1
+      exchanges[exchange].version = Exchange.anyVersion
     }
     exchanges[exchange].layout = pool.layout
   }
@@ -49,6 +50,7 @@ extension Worker {
     }
     exchanges[exchange].flags.remove(.persistent)
     let request = PickRequest(hash: exchanges[exchange].hash, tried: exchanges[exchange].tried)
+    if pool.split != nil, let index = pickOfVersion(exchange, row, request) { return index }
     return pickers[row].pick(request, loads: loads, random: &random, now: now)
   }
 
@@ -324,8 +326,8 @@ extension Worker {
     guard state.kind == .tunnel || state.flags.contains(.replayable) else { return false }
     let policy = retryPolicy(exchange, pool)
     switch why {
-    case .connectFailed, .connectTimeout, .handshakeFailed: break  // Nothing was sent: any method.
-    case .connectFailed, .connectTimeout, .streamRefused: break  // Nothing was sent, or nothing done: any method.
+    // Nothing was sent, or nothing done: any method.
+    case .connectFailed, .connectTimeout, .handshakeFailed, .streamRefused: break
     case .backendReset, .backendClosed: guard policy.onReset, state.flags.contains(.idempotent) else { return false }
     case .responseTimeout, .malformedResponse:
       guard state.flags.contains(.idempotent), policy.onReset else { return false }
@@ -358,10 +360,10 @@ extension Worker {
       }
       return
     }
-    counters.add(slot, .failures)
-    if why == .connectTimeout || why == .responseTimeout { counters.add(slot, .timeouts) }
     // A kept-alive connection that the backend closed meanwhile says nothing of its health.
     if isStale(exchange, why) { return }
+    counters.add(slot, .failures)
+    if why == .connectTimeout || why == .responseTimeout { counters.add(slot, .timeouts) }
     countTowardsOutlier(exchange, why.text)
   }
 

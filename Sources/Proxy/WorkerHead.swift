@@ -292,7 +292,7 @@ extension Span where Element == UInt8 {
   }
 
   /// Case-sensitive: cookie names are.
-  private func isEqual(_ range: Range<Int>, _ other: Span<UInt8>) -> Bool {
+  func isEqual(_ range: Range<Int>, _ other: Span<UInt8>) -> Bool {
     guard range.count == other.count else { return false }
     for offset in other.indices where self[range.lowerBound + offset] != other[offset] { return false }
     return true

@@ -55,7 +55,7 @@ extension Worker {
     guard session.generation == current.generation, row < pools.count, current.pools[row]?.learnsLatency == true else {
       return
     }
-    pickers[row].observe(latency: now.nanoseconds - session.asked, backend: Int(session.index), now: now)
+    observeLatency(row, Int(session.index), now.nanoseconds - session.asked)
   }
 
   /// Sends what the turn has gathered, as a rule in one call. What the socket refuses is lost, as UDP may.

@@ -136,6 +136,7 @@ extension Worker {
     if exchanges[exchange].flags.contains(.grpc) { limitCall(exchange) }
     hashKey(exchange, pool, source: streams[index].source.address)
     if pool.persists { findPersistent(exchange, pool, source: streams[index].source.address) }
+    if let split = pool.split { chooseVersion(exchange, split, pool, source: streams[index].source.address) }
     if pool.isMultiplexed { prepareForBranch(exchange, index) }
     writeRequestHead(exchange, index, listener, route)
     exchanges[exchange].headLength = UInt32(outgoing.count)

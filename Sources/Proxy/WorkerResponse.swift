@@ -184,7 +184,7 @@ extension Worker {
       backendSucceeded(exchange)
     }
     counters.responseTimes.record(
-      exchanges[exchange].pool, nanoseconds: now.nanoseconds - exchanges[exchange].triedAt)
+      exchanges[exchange].slot.index, nanoseconds: now.nanoseconds - exchanges[exchange].triedAt)
     if pool?.learnsLatency == true { observeLatency(exchange, failed: status >= 500) }
     exchanges[exchange].phase = .response
     exchanges[exchange].responseBody = isBranch(backend) ? branchBody(backend) : BodyState(responseHead.body)
@@ -335,7 +335,6 @@ extension Worker {
   private mutating func observeLatency(_ exchange: UInt32, failed: Bool) {
     let state = exchanges[exchange]
     guard let pool = current.pools[Int(state.pool)], let index = pool.index(of: state.slot) else { return }
-    pickers[Int(state.pool)].observe(
-      latency: now.nanoseconds - state.triedAt, backend: index, failed: failed, now: now)
+    observeLatency(Int(state.pool), index, now.nanoseconds - state.triedAt, failed: failed)
   }
 }

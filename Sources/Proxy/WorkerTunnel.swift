@@ -24,6 +24,9 @@ extension Worker {
     exchanges[exchange].hash =
       current.pools[Int(exchanges[exchange].pool)]?.keys.hash(streams[index].source.address) ?? 0
     findPersistent(bySource: exchange, streams[index].source.address)
+    if let pool = current.pools[Int(exchanges[exchange].pool)], let split = pool.split {
+      chooseVersion(bySource: exchange, split, pool, streams[index].source.address)
+    }
     setDeadline(index, .max)
     assign(exchange)
   }

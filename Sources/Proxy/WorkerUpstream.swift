@@ -75,6 +75,7 @@ extension Worker {
   mutating func pick(_ pool: CompiledPool, source: IPAddress, tried: TriedSet) -> Int? {
     let row = Int(pool.row)
     let request = PickRequest(hash: pickers[row].hashes ? pool.keys.hash(source) : 0, tried: tried)
+    if let split = pool.split, let index = pickOfVersion(pool, split, request, source: source) { return index }
     return pickers[row].pick(request, loads: loads, random: &random, now: now)
   }
 

@@ -9,7 +9,7 @@ package struct Canary: Codable, Hashable, Sendable {
     case running
     case paused(String)
     case completed
-    /// All traffic is back with the old version; the evidence in words.
+    /// All traffic is back with the other versions; the evidence in words.
     case rolledBack(String)
 
     package var isOver: Bool {
@@ -22,12 +22,12 @@ package struct Canary: Codable, Hashable, Sendable {
 
   package enum Event: Hashable, Sendable {
     case looked(CanaryBlock)
-    /// Pause, resume, rollback; `next` ends the step's hold.
+    /// Pause, resume, rollback; `next` ends the step's hold. A completed one can still be rolled back.
     case order(RolloutEvent.Order)
   }
 
   package enum Effect: Hashable, Sendable {
-    /// The canary's share of all traffic, in hundredths.
+    /// The canary's share of all clients, in hundredths.
     case share(Int)
     case note(String)
   }
@@ -36,41 +36,53 @@ package struct Canary: Codable, Hashable, Sendable {
   package private(set) var phase = Phase.running
   /// An index of `plan.steps`.
   package private(set) var step = 0
-  package private(set) var since: Int64
-  /// Of the canary, on this step.
-  package private(set) var samples: UInt64 = 0
   package private(set) var errors: SequentialTest
   package private(set) var slowness: SequentialTest
+  /// What each step showed; the last one is the present.
+  package private(set) var history: [CanaryStep]
+  /// Why the next step is not taken yet; nil: nothing is in its way.
+  package private(set) var waiting: String?
   /// The control's latencies so far, for the bound of what is slow.
   private var latencies: [UInt64] = []
 
   package init(_ plan: CanaryPlan, at now: Int64, into effects: inout [Effect]) {
     self.plan = plan
-    since = now
     // Two tests share the risk.
     errors = SequentialTest(alpha: plan.falsePositives / 2)
     slowness = SequentialTest(alpha: plan.falsePositives / 2)
+    history = [CanaryStep(share: plan.steps[0], since: now)]
     effects.append(.share(share))
   }
 
   /// In hundredths.
-  package var share: Int { phase == .running || isPaused ? plan.steps[step] : phase == .completed ? 100 : 0 }
+  package var share: Int {
+    switch phase {
+    case .running, .paused: plan.steps[step]
+    case .completed: plan.steps.last ?? 100
+    case .rolledBack: 0
+    }
+  }
 
-  private var isPaused: Bool { if case .paused = phase { true } else { false } }
+  /// The canary's answers on this step.
+  package var samples: UInt64 { history[history.count - 1].canary.total }
+
+  private var since: Int64 { history[history.count - 1].since }
 
   package mutating func handle(_ event: Event, at now: Int64, into effects: inout [Effect]) {
+    if case .order(.rollback) = event, phase == .completed { return rollBack("by order", at: now, into: &effects) }
     guard !phase.isOver else { return }
     switch event {
     case .order(.pause): phase = .paused("by order")
     case .order(.resume): phase = .running
     case .order(.next): advance(at: now, into: &effects)
-    case .order(.abort), .order(.rollback): rollBack("by order", into: &effects)
+    case .order(.abort), .order(.rollback): rollBack("by order", at: now, into: &effects)
     case .looked(let block): look(block, at: now, into: &effects)
     }
   }
 
   private mutating func look(_ block: CanaryBlock, at now: Int64, into effects: inout [Effect]) {
-    samples += block.canary.total
+    history[history.count - 1].canary += block.canary
+    history[history.count - 1].control += block.control
     errors.observe(
       canary: .init(hits: block.canary.errors, total: block.canary.total),
       control: .init(hits: block.control.errors, total: block.control.total))
@@ -85,31 +97,60 @@ package struct Canary: Codable, Hashable, Sendable {
       }
     }
     // Also while paused: a bad canary must not stay where it is.
-    if errors.isWorse { return rollBack(evidence("errors", errors), into: &effects) }
-    if slowness.isWorse { return rollBack(evidence("slow answers", slowness), into: &effects) }
+    if let why = verdict(block) { return rollBack(why, at: now, into: &effects) }
     guard phase == .running, now - since >= plan.hold.milliseconds else { return }
-    if samples >= plan.samples { return advance(at: now, into: &effects) }
+    if samples >= plan.samples { return advanceIfThereIsRoom(block, at: now, into: &effects) }
     if now - since >= plan.patience.milliseconds {
       phase = .paused("only \(samples) of \(plan.samples) answers in \(plan.patience)")
       effects.append(.note("paused: too few answers to judge by"))
     }
   }
 
+  /// Why it must end; nil: it may go on.
+  private func verdict(_ block: CanaryBlock) -> String? {
+    if block.carrying == 0 { return "no backend of version \(plan.version) is up" }
+    if errors.isWorse { return evidence("errors", errors) }
+    if slowness.isWorse { return evidence("slow answers", slowness) }
+    let own = history[history.count - 1].canary
+    if let most = plan.mostErrors, own.total >= CanaryPlan.fewest, Double(own.errors) > most * Double(own.total) {
+      return "errors: canary \(Canary.percent(own.errors, own.total)), and at most \(Canary.percent(most)) are allowed"
+    }
+    return nil
+  }
+
+  private mutating func advanceIfThereIsRoom(_ block: CanaryBlock, at now: Int64, into effects: inout [Effect]) {
+    if let capacity = plan.capacity, capacity > 0, step + 1 < plan.steps.count {
+      let next = plan.steps[step + 1]
+      let needed = (block.inFlight * next + 100 * capacity - 1) / (100 * capacity)
+      if needed > block.carrying {
+        let reason =
+          "\(next)% of \(block.inFlight) requests in flight need \(needed) backends of version \(plan.version), "
+          + "and \(block.carrying) are up"
+        if waiting == nil { effects.append(.note("waits: \(reason)")) }
+        waiting = reason
+        return
+      }
+    }
+    advance(at: now, into: &effects)
+  }
+
   private mutating func advance(at now: Int64, into effects: inout [Effect]) {
+    waiting = nil
+    history[history.count - 1].until = now
     guard step + 1 < plan.steps.count else {
       phase = .completed
-      effects.append(.share(100))
-      effects.append(.note("completed"))
+      effects.append(.share(share))
+      effects.append(.note("completed: version \(plan.version) has \(share)% of the clients"))
       return
     }
     step += 1
-    since = now
-    samples = 0
+    history.append(CanaryStep(share: plan.steps[step], since: now))
     effects.append(.share(share))
-    effects.append(.note("\(share)% of the traffic"))
   }
 
-  private mutating func rollBack(_ why: String, into effects: inout [Effect]) {
+  private mutating func rollBack(_ why: String, at now: Int64, into effects: inout [Effect]) {
+    waiting = nil
+    history[history.count - 1].until = now
     phase = .rolledBack(why)
     effects.append(.share(0))
     effects.append(.note("rolled back: \(why)"))
@@ -132,11 +173,22 @@ package struct Canary: Codable, Hashable, Sendable {
   }
 
   private func evidence(_ what: String, _ test: SequentialTest) -> String {
-    func percent(_ count: SequentialTest.Count) -> String {
-      let tenths = Int((count.share * 1_000).rounded())
-      return "\(tenths / 10).\(tenths % 10)% of \(count.total)"
-    }
+    func percent(_ count: SequentialTest.Count) -> String { Canary.percent(count.hits, count.total) }
     return "\(what): canary \(percent(test.canary)), control \(percent(test.control)), "
       + "with at most \(test.alpha) chance of a false alarm"
   }
+
+  private static func percent(_ hits: UInt64, _ total: UInt64) -> String {
+    "\(percent(total == 0 ? 0 : Double(hits) / Double(total))) of \(total)"
+  }
+
+  private static func percent(_ share: Double) -> String {
+    let tenths = Int((share * 1_000).rounded())
+    return "\(tenths / 10).\(tenths % 10)%"
+  }
+}
+
+extension Canary {
+  /// After a restart: the share is said again, and what happened meanwhile was not seen.
+  package func recover(into effects: inout [Effect]) { effects.append(.share(share)) }
 }

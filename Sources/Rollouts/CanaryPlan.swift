@@ -1,6 +1,11 @@
-/// How a new version takes over from an old one by shares of traffic.
+package import Model
+
+/// How a new version takes over from the others by shares of clients.
 package struct CanaryPlan: Codable, Hashable, Sendable {
-  /// In hundredths of all traffic, growing; the last one is 100 for a whole takeover.
+  /// What takes over, and in which pool.
+  package var pool = ""
+  package var version = ""
+  /// In hundredths of all clients, growing; the last one is 100 for a whole takeover. 100 alone is blue/green.
   package var steps = [1, 5, 25, 50, 100]
   /// At least so long on each step.
   package var hold = Duration.seconds(60)
@@ -10,13 +15,21 @@ package struct CanaryPlan: Codable, Hashable, Sendable {
   package var patience = Duration.seconds(3_600)
   /// The greatest chance that a canary that is not worse is stopped, over all steps and both tests.
   package var falsePositives = 0.01
+  /// More errors than this share of at least `CanaryPlan.fewest` answers on a step end it, whatever the others do; for
+  /// the step on which there are no others.
+  package var mostErrors: Double?
+  /// Requests that one backend can carry at once; a step that needs more than there are waits.
+  package var capacity: Int?
+
+  /// Answers before `mostErrors` is asked.
+  package static let fewest: UInt64 = 50
 
   package init() {}
 }
 
-/// What both versions did since the last look.
+/// What both versions did since the last look, and what the canary's pool could carry.
 package struct CanaryBlock: Hashable, Sendable {
-  package struct Side: Hashable, Sendable {
+  package struct Side: Codable, Hashable, Sendable {
     /// Answers.
     package var total: UInt64
     /// Of those, failed ones.
@@ -24,18 +37,47 @@ package struct CanaryBlock: Hashable, Sendable {
     /// How many answers fell into each latency bucket; the sides have the same buckets.
     package var latencies: [UInt64]
 
-    package init(total: UInt64, errors: UInt64, latencies: [UInt64]) {
+    package init(total: UInt64 = 0, errors: UInt64 = 0, latencies: [UInt64] = []) {
       self.total = total
       self.errors = errors
       self.latencies = latencies
+    }
+
+    static func += (left: inout Side, right: Side) {
+      left.total += right.total
+      left.errors += right.errors
+      if left.latencies.isEmpty { return left.latencies = right.latencies }
+      for (index, count) in right.latencies.enumerated() where index < left.latencies.count {
+        left.latencies[index] += count
+      }
     }
   }
 
   package var canary: Side
   package var control: Side
+  /// Backends of the canary that are up and ready.
+  package var carrying = 1
+  /// Requests of both versions that are under way.
+  package var inFlight = 0
 
   package init(canary: Side, control: Side) {
     self.canary = canary
     self.control = control
+  }
+}
+
+/// What a canary did on one step: the evidence that is kept.
+package struct CanaryStep: Codable, Hashable, Sendable {
+  package var share: Int
+  /// Milliseconds since 1970.
+  package var since: Int64
+  /// nil: still on it.
+  package var until: Int64?
+  package var canary = CanaryBlock.Side()
+  package var control = CanaryBlock.Side()
+
+  package init(share: Int, since: Int64) {
+    self.share = share
+    self.since = since
   }
 }

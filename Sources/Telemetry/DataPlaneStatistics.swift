@@ -104,6 +104,8 @@ package struct BackendStatistics: Hashable, Sendable {
   package var handshakes: UInt64 = 0
   package var resumptions: UInt64 = 0
   package var handshakeFailures: UInt64 = 0
+  /// From sending a request until the head of its response.
+  package var responseTimes = LatencyHistogram()
 
   package init() {}
 
@@ -124,6 +126,7 @@ package struct BackendStatistics: Hashable, Sendable {
     sum.handshakes &+= right.handshakes
     sum.resumptions &+= right.resumptions
     sum.handshakeFailures &+= right.handshakeFailures
+    sum.responseTimes = left.responseTimes + right.responseTimes
     return sum
   }
 }

@@ -5,20 +5,16 @@ struct BGPCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bgp", abstract: "Sessions to routers, and what is announced to them.",
     subcommands: [
-      BGPStatusCommand.self, BGPRoutesCommand.self, BGPAnnounceCommand.self, BGPWithdrawCommand.self,
-      BGPAutomaticCommand.self, BGPDrainCommand.self, BGPStayCommand.self, BGPRestartCommand.self,
+      BGPStatusCommand.self, BGPRoutesCommand.self, SubjectOrderCommand<BGPAnnounce>.self,
+      SubjectOrderCommand<BGPWithdraw>.self, SubjectOrderCommand<BGPAutomatic>.self, OrderCommand<BGPDrain>.self,
+      OrderCommand<BGPStay>.self, OrderCommand<BGPRestart>.self,
     ], defaultSubcommand: BGPStatusCommand.self)
 }
 
-/// What every question and order about BGP shares.
+/// What questions about BGP share.
 struct BGPCommandOptions: ParsableArguments {
   @OptionGroup var socket: SocketOption
   @Flag(help: "Print the node's answer as JSON.") var json = false
-
-  func order(_ path: String) async throws {
-    let (report, raw) = try await socket.node.post("/v1/bgp/\(path)", as: BGPStatusReport.self)
-    show(report, raw)
-  }
 
   func show(_ report: BGPStatusReport, _ raw: [UInt8]) {
     print(json ? String(decoding: raw, as: UTF8.self) : BGPText.render(report), terminator: "")
@@ -53,60 +49,46 @@ struct BGPRoutesCommand: AsyncParsableCommand {
   }
 }
 
-struct BGPAnnounceCommand: AsyncParsableCommand {
+/// An order about announcements or the node's sessions.
+protocol BGPOrderWord: OrderWord where Report == BGPStatusReport {}
+
+extension BGPOrderWord {
+  static func render(_ report: BGPStatusReport) -> String { BGPText.render(report) }
+}
+
+enum BGPAnnounce: BGPOrderWord {
   static let configuration = CommandConfiguration(
     commandName: "announce", abstract: "Announce, whatever the health says, until `bgp automatic`.")
-  @Argument(help: "The announcement's name.") var name: String
-  @OptionGroup var options: BGPCommandOptions
-
-  func run() async throws {
-    try await reportingFailures { try await options.order("announcements/\(PathSegment.encode(name))/announce") }
-  }
+  static func path(_ name: String) -> String { "/v1/bgp/announcements/\(name)/announce" }
 }
 
-struct BGPWithdrawCommand: AsyncParsableCommand {
+enum BGPWithdraw: BGPOrderWord {
   static let configuration = CommandConfiguration(
     commandName: "withdraw", abstract: "Withdraw, whatever the health says, until `bgp automatic`.")
-  @Argument(help: "The announcement's name.") var name: String
-  @OptionGroup var options: BGPCommandOptions
-
-  func run() async throws {
-    try await reportingFailures { try await options.order("announcements/\(PathSegment.encode(name))/withdraw") }
-  }
+  static func path(_ name: String) -> String { "/v1/bgp/announcements/\(name)/withdraw" }
 }
 
-struct BGPAutomaticCommand: AsyncParsableCommand {
+enum BGPAutomatic: BGPOrderWord {
   static let configuration = CommandConfiguration(
     commandName: "automatic", abstract: "Let health decide again.")
-  @Argument(help: "The announcement's name.") var name: String
-  @OptionGroup var options: BGPCommandOptions
-
-  func run() async throws {
-    try await reportingFailures { try await options.order("announcements/\(PathSegment.encode(name))/automatic") }
-  }
+  static func path(_ name: String) -> String { "/v1/bgp/announcements/\(name)/automatic" }
 }
 
-struct BGPDrainCommand: AsyncParsableCommand {
+enum BGPDrain: BGPOrderWord {
   static let configuration = CommandConfiguration(
     commandName: "drain", abstract: "Leave: less preferred first, then withdrawn. Open connections go on.")
-  @OptionGroup var options: BGPCommandOptions
-
-  func run() async throws { try await reportingFailures { try await options.order("drain") } }
+  static func path(_: String) -> String { "/v1/bgp/drain" }
 }
 
-struct BGPStayCommand: AsyncParsableCommand {
+enum BGPStay: BGPOrderWord {
   static let configuration = CommandConfiguration(commandName: "stay", abstract: "Come back from `bgp drain`.")
-  @OptionGroup var options: BGPCommandOptions
-
-  func run() async throws { try await reportingFailures { try await options.order("stay") } }
+  static func path(_: String) -> String { "/v1/bgp/stay" }
 }
 
-struct BGPRestartCommand: AsyncParsableCommand {
+enum BGPRestart: BGPOrderWord {
   static let configuration = CommandConfiguration(
     commandName: "restart",
     abstract: "Stop the node for a planned restart: routers keep the routes for `graceful-restart`.",
     discussion: "Whoever supervises the node must start it again within that time.")
-  @OptionGroup var options: BGPCommandOptions
-
-  func run() async throws { try await reportingFailures { try await options.order("restart") } }
+  static func path(_: String) -> String { "/v1/bgp/restart" }
 }

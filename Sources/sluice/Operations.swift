@@ -123,7 +123,7 @@ extension AdminError {
   init(_ refusal: Refusal) {
     switch refusal {
     case .noSuchVIP: self.init(.notFound, "\(refusal)", hint: "`sluice vip list` shows them")
-    case .noSuchPool, .noSuchBackend, .noSuchSite:
+    case .noSuchPool, .noSuchBackend, .noSuchSite, .noSuchVersion:
       self.init(.notFound, "\(refusal)", hint: "`sluice status` lists pools and backends")
     case .noSuchAnnouncement:
       self.init(.notFound, "\(refusal)", hint: "`sluice bgp status` lists announcements")

@@ -4,16 +4,13 @@ internal import Foundation
 
 struct RolloutCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "rollout", abstract: "Update the backends of a pool in place, without losing a request.",
-    subcommands: [RolloutStartCommand.self, RolloutStatusCommand.self] + orders,
-    defaultSubcommand: RolloutStatusCommand.self)
-
-  private static var orders: [any ParsableCommand.Type] {
-    [
-      RolloutPauseCommand.self, RolloutResumeCommand.self, RolloutNextCommand.self, RolloutAbortCommand.self,
-      RolloutRollbackCommand.self,
-    ]
-  }
+    commandName: "rollout", abstract: "Bring a new version of a pool into service, without losing a request.",
+    subcommands: [
+      RolloutStartCommand.self, CanaryCommand.self, SwitchCommand.self, RolloutStatusCommand.self,
+      RolloutShowCommand.self, SubjectOrderCommand<RolloutPause>.self, SubjectOrderCommand<RolloutResume>.self,
+      SubjectOrderCommand<RolloutNext>.self, SubjectOrderCommand<RolloutAbort>.self,
+      SubjectOrderCommand<RolloutRollback>.self,
+    ], defaultSubcommand: RolloutStatusCommand.self)
 }
 
 struct RolloutStartCommand: AsyncParsableCommand {
@@ -103,65 +100,42 @@ struct RolloutStatusCommand: AsyncParsableCommand {
 }
 
 /// An order to a pool's rollout.
-private protocol RolloutOrderCommand: AsyncParsableCommand {
+protocol RolloutOrderWord: OrderWord where Report == RolloutReport {
   static var order: RolloutOrder { get }
-  var pool: String { get }
-  var socket: SocketOption { get }
-  var json: Bool { get }
 }
 
-extension RolloutOrderCommand {
-  func run() async throws {
-    try await reportingFailures {
-      let path = "/v1/rollouts/\(PathSegment.encode(pool))/\(Self.order.rawValue)"
-      let (report, raw) = try await socket.node.post(path, as: RolloutReport.self)
-      if json { return print(String(decoding: raw, as: UTF8.self), terminator: "") }
-      print(RolloutText.render(report, colours: Terminal.hasColours), terminator: "")
-    }
-  }
+extension RolloutOrderWord {
+  static func path(_ pool: String) -> String { "/v1/rollouts/\(pool)/\(order.rawValue)" }
+  static func render(_ report: RolloutReport) -> String { RolloutText.render(report, colours: Terminal.hasColours) }
 }
 
-struct RolloutPauseCommand: RolloutOrderCommand {
+enum RolloutPause: RolloutOrderWord {
   static let configuration = CommandConfiguration(
-    commandName: "pause", abstract: "Finish the backends under way and begin no other.")
+    commandName: "pause", abstract: "Finish the backends under way and begin no other; keep a canary's share.")
   static let order = RolloutOrder.pause
-  @Argument(help: "The pool.") var pool: String
-  @OptionGroup var socket: SocketOption
-  @Flag(help: "Print the node's answer as JSON.") var json = false
 }
 
-struct RolloutResumeCommand: RolloutOrderCommand {
+enum RolloutResume: RolloutOrderWord {
   static let configuration = CommandConfiguration(
     commandName: "resume", abstract: "Go on; what failed is tried again.")
   static let order = RolloutOrder.resume
-  @Argument(help: "The pool.") var pool: String
-  @OptionGroup var socket: SocketOption
-  @Flag(help: "Print the node's answer as JSON.") var json = false
 }
 
-struct RolloutNextCommand: RolloutOrderCommand {
+enum RolloutNext: RolloutOrderWord {
   static let configuration = CommandConfiguration(
-    commandName: "next", abstract: "Say that what a manual rollout waits for was done.")
+    commandName: "next", abstract: "Say that what a manual rollout waits for was done; take a canary's next step.")
   static let order = RolloutOrder.next
-  @Argument(help: "The pool.") var pool: String
-  @OptionGroup var socket: SocketOption
-  @Flag(help: "Print the node's answer as JSON.") var json = false
 }
 
-struct RolloutAbortCommand: RolloutOrderCommand {
+enum RolloutAbort: RolloutOrderWord {
   static let configuration = CommandConfiguration(
-    commandName: "abort", abstract: "End here: what is done stays done, the rest is left alone.")
+    commandName: "abort", abstract: "End here: what is done stays done, the rest is left alone. A canary goes back.")
   static let order = RolloutOrder.abort
-  @Argument(help: "The pool.") var pool: String
-  @OptionGroup var socket: SocketOption
-  @Flag(help: "Print the node's answer as JSON.") var json = false
 }
 
-struct RolloutRollbackCommand: RolloutOrderCommand {
+enum RolloutRollback: RolloutOrderWord {
   static let configuration = CommandConfiguration(
-    commandName: "rollback", abstract: "Undo what was done, the last backend first.")
+    commandName: "rollback", abstract: "Undo what was done, the last backend first; a canary also when it is completed."
+  )
   static let order = RolloutOrder.rollback
-  @Argument(help: "The pool.") var pool: String
-  @OptionGroup var socket: SocketOption
-  @Flag(help: "Print the node's answer as JSON.") var json = false
 }

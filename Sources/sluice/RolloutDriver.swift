@@ -9,14 +9,16 @@ actor RolloutDriver {
   /// A look at the pool this often while anything goes on.
   static let interval = Duration.milliseconds(100)
 
-  private struct Run {
+  struct Run {
     var rollout: Rollout
     let versionPath: String?
     var versions: [String: String] = [:]
   }
 
-  private let node: Node
-  private var runs: [String: Run] = [:]
+  let node: Node
+  /// A pool has one of these, or one of those.
+  var runs: [String: Run] = [:]
+  var canaries: [String: CanaryRun] = [:]
   private var loop: Task<Void, Never>?
   private var updates: [Task<Void, Never>] = []
 
@@ -25,15 +27,24 @@ actor RolloutDriver {
   // MARK: The API's side
 
   func start(_ plan: RolloutPlan, versionPath: String?) throws(AdminError) {
-    if let run = runs[plan.pool], !run.rollout.phase.isOver {
-      throw AdminError(
-        .conflict, "pool \(plan.pool) is being rolled out already", hint: "`sluice rollout abort \(plan.pool)` ends it")
-    }
+    try refuseSecond(plan.pool)
+    canaries[plan.pool] = nil
     runs[plan.pool] = Run(rollout: Rollout(plan), versionPath: versionPath)
     keepLooking()
   }
 
+  func refuseSecond(_ pool: String) throws(AdminError) {
+    guard isUnderWay(pool) else { return }
+    throw AdminError(
+      .conflict, "pool \(pool) is being rolled out already", hint: "`sluice rollout abort \(pool)` ends it")
+  }
+
+  private func isUnderWay(_ pool: String) -> Bool {
+    runs[pool]?.rollout.phase.isOver == false || canaries[pool]?.canary.phase.isOver == false
+  }
+
   func order(_ order: RolloutEvent.Order, pool: String) async throws(AdminError) {
+    if canaries[pool] != nil { return try await self.order(order, canary: pool) }
     guard let run = runs[pool] else {
       throw AdminError(.notFound, "pool \(pool) has no rollout", hint: "`sluice rollout start` begins one")
     }
@@ -46,9 +57,11 @@ actor RolloutDriver {
 
   func report() async -> [RolloutReport] {
     let snapshot = await node.snapshot()
-    return runs.values.map { run in
+    let now = node.ports.wallClock()
+    let updates = runs.values.map { run in
       RolloutReport(run.rollout, PoolObservation(run.rollout.plan.pool, snapshot, run.versions))
-    }.sorted { $0.pool < $1.pool }
+    }
+    return (updates + canaries.values.map { RolloutReport($0.canary, now: now) }).sorted { $0.pool < $1.pool }
   }
 
   /// The node stops: updates that run are left to end by themselves.
@@ -59,10 +72,10 @@ actor RolloutDriver {
 
   // MARK: Looking and acting
 
-  private func keepLooking() {
+  func keepLooking() {
     guard loop == nil else { return }
     loop = Task {
-      while !Task.isCancelled, runs.values.contains(where: { !$0.rollout.phase.isOver }) {
+      while !Task.isCancelled, (Array(runs.keys) + Array(canaries.keys)).contains(where: isUnderWay) {
         await look()
         do { try await Task.sleep(for: RolloutDriver.interval) } catch { return }
       }
@@ -72,6 +85,7 @@ actor RolloutDriver {
 
   private func look() async {
     let snapshot = await node.snapshot()
+    for pool in canaries.keys.sorted() where isUnderWay(pool) { await look(at: snapshot, canary: pool) }
     for pool in runs.keys.sorted() where runs[pool]?.rollout.phase.isOver == false {
       await readVersions(pool, snapshot)
       guard let run = runs[pool] else { continue }

@@ -10,15 +10,21 @@ extension Operations {
   func start(_ request: RolloutRequest) async throws(AdminError) -> RolloutReport {
     let plan = try RolloutPlan(request, await node.snapshot().topology)
     try await rolloutDriver.start(plan, versionPath: request.versionPath)
-    return try await report(of: plan.pool)
+    return try await rollout(of: plan.pool)
   }
 
   func order(_ order: RolloutOrder, pool: String) async throws(AdminError) -> RolloutReport {
     try await rolloutDriver.order(RolloutEvent.Order(order), pool: pool)
-    return try await report(of: pool)
+    return try await rollout(of: pool)
   }
 
-  private func report(of pool: String) async throws(AdminError) -> RolloutReport {
+  func start(_ request: CanaryRequest) async throws(AdminError) -> RolloutReport {
+    let plan = try CanaryPlan(request, await node.snapshot())
+    try await rolloutDriver.start(plan)
+    return try await rollout(of: plan.pool)
+  }
+
+  func rollout(of pool: String) async throws(AdminError) -> RolloutReport {
     guard let report = await rolloutDriver.report().first(where: { $0.pool == pool }) else {
       throw AdminError(.notFound, "pool \(pool) has no rollout", hint: "`sluice rollout start` begins one")
     }
@@ -77,6 +83,44 @@ extension RolloutPlan {
   }
 }
 
+extension CanaryPlan {
+  /// - Throws: what is wrong with the request, in its own words.
+  init(_ request: CanaryRequest, _ snapshot: NodeSnapshot) throws(AdminError) {
+    guard let index = snapshot.topology.pools.firstIndex(where: { $0.name == request.pool }) else {
+      throw AdminError(Refusal.noSuchPool(request.pool))
+    }
+    let pool = snapshot.topology.pools[index]
+    guard pool.versionLabels.contains(request.version) else {
+      throw AdminError(Refusal.noSuchVersion(pool: pool.name, request.version))
+    }
+    let members = zip(pool.backends, snapshot.standings[index]).filter { $0.0.version == request.version }
+    guard members.contains(where: { $0.1.verdict.takesTraffic && $0.1.state == .ready }) else {
+      throw AdminError(
+        .conflict, "no backend of version \(request.version) is up and ready", hint: "`sluice status` says why")
+    }
+    self.init()
+    (self.pool, version) = (pool.name, request.version)
+    steps = request.steps ?? steps
+    guard !steps.isEmpty, steps.allSatisfy({ (1...100).contains($0) }), zip(steps, steps.dropFirst()).allSatisfy(<)
+    else { throw .rollout("`steps` must be growing percents of 1 to 100") }
+    guard members.count < pool.backends.count || steps == [100] else {
+      throw .rollout("every backend of the pool has version \(request.version): there is nothing to compare it with")
+    }
+    hold = try seconds(request.hold, "hold") ?? hold
+    patience = try seconds(request.patience, "patience") ?? patience
+    samples = UInt64(try whole(request.samples, "samples", 0...100_000_000) ?? Int(samples))
+    capacity = try whole(request.capacity, "capacity", 1...1_000_000)
+    falsePositives = try part(request.falseAlarms, "false_alarms", 0.000_001...0.5) ?? falsePositives
+    mostErrors = try part(request.mostErrors, "most_errors", 0...1)
+  }
+}
+
+private func part(_ value: Double?, _ name: String, _ range: ClosedRange<Double>) throws(AdminError) -> Double? {
+  guard let value else { return nil }
+  guard range.contains(value) else { throw .rollout("`\(name)` must be \(range.lowerBound) to \(range.upperBound)") }
+  return value
+}
+
 private func whole(_ value: Int?, _ name: String, _ range: ClosedRange<Int>) throws(AdminError) -> Int? {
   guard let value else { return nil }
   guard range.contains(value) else {
@@ -105,6 +149,6 @@ extension RolloutPlan.Method {
 
 extension AdminError {
   fileprivate static func rollout(_ reason: String) -> AdminError {
-    AdminError(.unprocessable, reason, hint: "`sluice help rollout start` lists what there is")
+    AdminError(.unprocessable, reason, hint: "`sluice help rollout` lists what there is")
   }
 }

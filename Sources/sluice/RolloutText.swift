@@ -4,7 +4,9 @@ internal import Admin
 enum RolloutText {
   private static let width = 30
 
-  static func render(_ report: RolloutReport, colours: Bool) -> String {
+  /// - Parameter isWhole: with all evidence.
+  static func render(_ report: RolloutReport, colours: Bool, isWhole: Bool = false) -> String {
+    if let canary = report.canary { return CanaryText.render(report, canary, colours: colours, isWhole: isWhole) }
     let done = report.backends.count { $0.step == "done" }
     let all = max(1, report.backends.count)
     let bar = String(repeating: "#", count: width * done / all).padding(toLength: width)

@@ -165,6 +165,14 @@ extension FakeNode: RolloutOperations {
       pool: request.pool, phase: "running", reason: nil, direction: "forward", waiting: nil, backends: [])
   }
 
+  func start(_ request: CanaryRequest) throws(AdminError) -> RolloutReport {
+    orders.append("canary \(request.pool) \(request.version) \(request.steps ?? [])")
+    return RolloutReport(
+      pool: request.pool, phase: "running", reason: nil, direction: "forward", waiting: nil, backends: [])
+  }
+
+  func rollout(of pool: String) throws(AdminError) -> RolloutReport { try order(.pause, pool: pool) }
+
   func order(_ order: RolloutOrder, pool: String) throws(AdminError) -> RolloutReport {
     throw AdminError(.notFound, "pool \(pool) has no rollout", hint: "begin one")
   }

@@ -1,6 +1,12 @@
 /// Pools, backends and probes. What is wrong, and exactly what is said of it.
 let badPools: [Case] = [
   Case(
+    .pool("versions: { serve: v3, sticky: sauce }"),
+    [
+      "7:24 `serve`: no backend of the pool has `version: v3`",
+      "7:36 `sticky`: expected source or off, or a mapping with `header` or `cookie`, found `sauce`; did you mean `source`?",
+    ]),
+  Case(
     .pool("balance: least-connection"),
     [
       "7:14 `balance`: expected round-robin, least-connections, random, p2c, peak-ewma, maglev, source or first, found `least-connection`; did you mean `least-connections`?"

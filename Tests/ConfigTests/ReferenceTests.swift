@@ -161,7 +161,7 @@ import Testing
   }
 
   @Test func theWebPool() throws {
-    var backends = try ["127.0.0.1:9001", "127.0.0.1:9002", "127.0.0.1:9003", "127.0.0.1:9004"].map {
+    var backends = try ["127.0.0.1:9001", "127.0.0.1:9002", "127.0.0.1:9003", "127.0.0.1:9004", "127.0.0.1:9005"].map {
       Backend(name: $0, address: try address($0))
     }
     backends[1].name = "two"
@@ -171,6 +171,7 @@ import Testing
     backends[2].priority = 1
     backends[3].priority = 2
     backends[3].probePort = 9104
+    backends[4].version = "green"
     var expected = Pool(name: "web", backends: backends)
     var http = HTTPProbe()
     http.path = "/healthz"
@@ -187,6 +188,8 @@ import Testing
     expected.slowStart = .seconds(10)
     expected.panicThreshold = 0.5
     expected.priorityThreshold = 0.7
+    expected.versions.header = "x-version"
+    expected.versions.cookie = "version"
     #expect(try pool("web") == expected)
   }
 

@@ -105,4 +105,65 @@ import Wire
     }
     guard case .rolledBack = canary.phase else { return #expect(Bool(false), "\(canary.phase)") }
   }
+
+  private func looks(_ canary: inout Canary, _ count: Int, from: Int64 = 1, _ edit: (inout CanaryBlock) -> Void)
+    -> [Canary.Effect]
+  {
+    var effects: [Canary.Effect] = []
+    for second in from..<from + Int64(count) {
+      var block = CanaryBlock(
+        canary: .init(total: 100, errors: 0, latencies: []), control: .init(total: 900, errors: 0, latencies: []))
+      edit(&block)
+      canary.handle(.looked(block), at: second * 1_000, into: &effects)
+    }
+    return effects
+  }
+
+  @Test func aVersionThatIsGoneIsLeftAtOnce() {
+    var effects: [Canary.Effect] = []
+    var canary = Canary(CanaryPlan(), at: 0, into: &effects)
+    #expect(looks(&canary, 1) { $0.carrying = 0 }.contains(.share(0)))
+  }
+
+  @Test func aSwitchHasNothingToCompareWithButItsOwnLimit() {
+    var plan = CanaryPlan()
+    (plan.steps, plan.mostErrors) = ([100], 0.02)
+    var effects: [Canary.Effect] = []
+    var canary = Canary(plan, at: 0, into: &effects)
+    // Too few to say.
+    _ = looks(&canary, 1) { ($0.canary, $0.control) = (.init(total: 40, errors: 9), .init()) }
+    #expect(canary.phase == .running)
+    _ = looks(&canary, 1, from: 2) { ($0.canary, $0.control) = (.init(total: 40, errors: 0), .init()) }
+    #expect(canary.phase == .rolledBack("errors: canary 11.3% of 80, and at most 2.0% are allowed"))
+  }
+
+  @Test func aStepThatCannotBeCarriedWaitsUntilItCan() {
+    var plan = CanaryPlan()
+    (plan.steps, plan.hold, plan.samples, plan.capacity) = ([10, 50, 100], .seconds(1), 10, 10)
+    var effects: [Canary.Effect] = []
+    var canary = Canary(plan, at: 0, into: &effects)
+    let waits = looks(&canary, 3) { ($0.inFlight, $0.carrying) = (61, 3) }
+    let reason = "50% of 61 requests in flight need 4 backends of version , and 3 are up"
+    #expect(canary.waiting == reason && canary.step == 0)
+    #expect(waits == [.note("waits: \(reason)")])
+    _ = looks(&canary, 1, from: 4) { ($0.inFlight, $0.carrying) = (60, 3) }
+    #expect(canary.waiting == nil && canary.step == 1)
+  }
+
+  @Test func theEvidenceOfEachStepIsKeptAndACompletedOneCanBeTakenBack() {
+    var plan = CanaryPlan()
+    (plan.steps, plan.hold, plan.samples) = ([10, 100], .seconds(2), 100)
+    var effects: [Canary.Effect] = []
+    var canary = Canary(plan, at: 0, into: &effects)
+    _ = looks(&canary, 4) { $0.canary.latencies = [100, 0] }
+    #expect(canary.phase == .completed && canary.share == 100)
+    #expect(canary.history.map(\.share) == [10, 100])
+    #expect(canary.history.map(\.canary.total) == [200, 200])
+    #expect(canary.history.map(\.canary.latencies) == [[200, 0], [200, 0]])
+    #expect(canary.history.map(\.until) == [2_000, 4_000])
+    canary.handle(.order(.pause), at: 5_000, into: &effects)
+    #expect(canary.phase == .completed)
+    canary.handle(.order(.rollback), at: 5_000, into: &effects)
+    #expect(canary.phase == .rolledBack("by order") && canary.share == 0)
+  }
 }
