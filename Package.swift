@@ -101,7 +101,7 @@ let package = Package(
     floor(
       "Octavia",
       [
-        "Compression", "Model", "OctaviaModel", "TLS",
+        "Compression", "Kernel", "Model", "OctaviaModel", "TLS",
         .product(name: "GRDB", package: "GRDB.swift"),
         .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "HummingbirdCore", package: "hummingbird"),

@@ -22,7 +22,7 @@ package struct Controller: Sendable {
       atPath: settings.directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
     let store = try Store(path: "\(settings.directory)/controller.sqlite")
     let deployment = makeDeployment()
-    let parts = assemble(store)
+    let parts = try await assemble(store)
     let worker = Worker(
       store: store, performer: parts.performer, settings: settings.health, logger: logger, now: Self.now,
       makeID: Self.makeID)
@@ -61,12 +61,15 @@ package struct Controller: Sendable {
     var cloud: OpenStackClient?
   }
 
-  private func assemble(_ store: Store) -> Parts {
-    let networks: any Networks =
-      settings.networks.isEmpty
-      ? NoopNetworks(store: store, makeID: Self.makeID)
-      : LocalNetworks(store: store, networks: settings.networks, makeID: Self.makeID)
-    return Parts(performer: NoopPerformer(makeID: Self.makeID), networks: networks, cloud: cloud())
+  private func assemble(_ store: Store) async throws -> Parts {
+    if settings.compute == .noop {
+      let networks: any Networks =
+        settings.networks.isEmpty
+        ? NoopNetworks(store: store, makeID: Self.makeID)
+        : LocalNetworks(store: store, networks: settings.networks, makeID: Self.makeID)
+      return Parts(performer: NoopPerformer(makeID: Self.makeID), networks: networks, cloud: cloud())
+    }
+    return try await assembleMachines(store)
   }
 
   func cloud() -> OpenStackClient? {

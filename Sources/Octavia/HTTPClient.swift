@@ -44,9 +44,13 @@ package struct HTTPClient: Sendable {
   /// The name that the server's certificate must have.
   let name: String?
 
-  package init(identity: MutualTLS.Identity? = nil, name: String? = nil) {
+  /// A Unix socket instead of the address that a URL names.
+  let socket: String?
+
+  package init(identity: MutualTLS.Identity? = nil, name: String? = nil, socket: String? = nil) {
     self.identity = identity
     self.name = name
+    self.socket = socket
   }
 
   private typealias Exchange = NIOAsyncChannel<HTTPClientResponsePart, HTTPClientRequestPart>
@@ -79,16 +83,22 @@ package struct HTTPClient: Sendable {
     let identity = identity
     let name = name
     do {
-      let exchange: Exchange = try await ClientBootstrap(group: Loops.group)
-        .connectTimeout(.milliseconds(Int64(min(limit, .seconds(10)) / .milliseconds(1))))
-        .connect(host: place.host, port: place.port) { channel in
-          channel.eventLoop.makeCompletedFuture {
-            if let identity {
-              try channel.pipeline.syncOperations.addHandler(TLSHandler(MutualTLS(identity, client: name)))
-            }
-            try channel.pipeline.syncOperations.addHTTPClientHandlers()
-            return try Exchange(wrappingChannelSynchronously: channel)
+      let prepare: @Sendable (any Channel) -> EventLoopFuture<Exchange> = { channel in
+        channel.eventLoop.makeCompletedFuture {
+          if let identity {
+            try channel.pipeline.syncOperations.addHandler(TLSHandler(MutualTLS(identity, client: name)))
           }
+          try channel.pipeline.syncOperations.addHTTPClientHandlers()
+          return try Exchange(wrappingChannelSynchronously: channel)
+        }
+      }
+      let bootstrap = ClientBootstrap(group: Loops.group)
+        .connectTimeout(.milliseconds(Int64(min(limit, .seconds(10)) / .milliseconds(1))))
+      let exchange: Exchange =
+        if let socket {
+          try await bootstrap.connect(unixDomainSocketPath: socket, channelInitializer: prepare)
+        } else {
+          try await bootstrap.connect(host: place.host, port: place.port, channelInitializer: prepare)
         }
       let channel = exchange.channel
       let timer = channel.eventLoop.scheduleTask(in: .milliseconds(Int64(limit / .milliseconds(1)))) {

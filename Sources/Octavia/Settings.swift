@@ -8,7 +8,7 @@ package struct Settings: Sendable {
     case headers
     case keystone(url: String, user: String, password: String, project: String, domain: String)
   }
-  package enum ComputeKind: String, Sendable, CaseIterable { case noop }
+  package enum ComputeKind: String, Sendable, CaseIterable { case process, noop }
   package enum VRRPKind: String, Sendable, CaseIterable { case sluice, keepalived }
 
   package var directory = "/var/lib/sluice-controller"
@@ -18,7 +18,7 @@ package struct Settings: Sendable {
   package var healthcheck = false
   package var baseURI: String?
 
-  package var compute = ComputeKind.noop
+  package var compute = ComputeKind.process
   package var networks: [Network] = []
   /// Where controllers and agents talk; the controller's own address on it.
   package var management = Subnet(
@@ -29,7 +29,7 @@ package struct Settings: Sendable {
 
   package var topology = Deployment.Topology.single
   package var provider = Provider.amphora
-  package var vrrp = VRRPKind.sluice
+  package var vrrp = VRRPKind.keepalived
   package var advertisement = Duration.seconds(1)
   package var haproxy = "/usr/sbin/haproxy"
   package var keepalived = "/usr/sbin/keepalived"

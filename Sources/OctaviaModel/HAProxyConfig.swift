@@ -2,20 +2,24 @@
 package struct HAProxyConfig: Sendable {
   private let tree: Tree
   private let base: String
+  private let sockets: String
   private let peers: [(name: String, address: String)]
   private var out = ""
 
-  /// - Parameter base: the agent's directory on the amphora.
+  /// - Parameter base: the agent's directory on the amphora; `sockets` is that of its Unix sockets.
   /// - Parameter peers: each amphora's name as a peer, and its own address; none without a standby.
-  package static func text(_ tree: Tree, base: String, peers: [(name: String, address: String)]) -> String {
-    var config = HAProxyConfig(tree: tree, base: base, peers: peers)
+  package static func text(_ tree: Tree, base: String, sockets: String, peers: [(name: String, address: String)])
+    -> String
+  {
+    var config = HAProxyConfig(tree: tree, base: base, sockets: sockets, peers: peers)
     config.write()
     return config.out
   }
 
-  private init(tree: Tree, base: String, peers: [(name: String, address: String)]) {
+  private init(tree: Tree, base: String, sockets: String, peers: [(name: String, address: String)]) {
     self.tree = tree
     self.base = base
+    self.sockets = sockets
     self.peers = peers
   }
 
@@ -56,9 +60,11 @@ package struct HAProxyConfig: Sendable {
   private mutating func writeGlobal(_ listeners: [Record]) {
     line("# Load balancer \(tree.id)\nglobal")
     option("daemon")
+    // Where the host allows fewer descriptors than the limits ask for, it serves with those.
+    option("no strict-limits")
     option("user nobody")
     option("group nogroup")
-    option("stats socket \(base)/\(tree.id).sock mode 0666 level user")
+    option("stats socket \(SocketPlace.haproxy(sockets, tree.id)) mode 0666 level user")
     option("server-state-file \(base)/\(tree.id)/servers-state")
     let limits = listeners.map { $0.number("connection_limit") < 0 ? 50_000 : $0.number("connection_limit") }
     if !limits.isEmpty { option("maxconn \(min(limits.reduce(0, +), 1_000_000))") }

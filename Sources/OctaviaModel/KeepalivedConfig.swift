@@ -1,8 +1,8 @@
-/// VRRP of one amphora, for the real keepalived.
+/// VRRP of one amphora, for the real keepalived. It tracks no script: the agent ends it with the data plane.
 package enum KeepalivedConfig {
   /// - Parameter interval: between advertisements, in seconds.
   package static func text(
-    _ tree: Tree, of amphora: Record, interface: String, prefix: Int, interval: Double, check: String
+    _ tree: Tree, of amphora: Record, interface: String, prefix: Int, interval: Double
   ) -> String {
     let own = amphora.text("vrrp_ip")
     let peers = tree.amphorae.filter { $0.id != amphora.id && !$0["vrrp_ip"].isNull }.map { $0.text("vrrp_ip") }
@@ -11,14 +11,6 @@ package enum KeepalivedConfig {
     return """
       global_defs {
         vrrp_version \(interval < 1 ? 3 : 2)
-        enable_script_security
-        script_user root
-      }
-      vrrp_script check_script {
-        script \(check)
-        interval \(interval < 1 ? "1" : "5")
-        fall 2
-        rise 2
       }
       vrrp_instance \(name) {
         interface \(interface)
@@ -35,9 +27,6 @@ package enum KeepalivedConfig {
       \(peers.map { "    \($0)\n" }.joined())  }
         virtual_ipaddress {
       \(tree.vipAddresses.map { "    \($0)/\(prefix)\n" }.joined())  }
-        track_script {
-          check_script
-        }
       }
 
       """

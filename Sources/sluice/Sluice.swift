@@ -18,7 +18,7 @@ internal import Kernel
       RunCommand.self, CheckCommand.self, DemoCommand.self, StatusCommand.self, TopCommand.self, RolloutCommand.self,
       DrainCommand.self, ReadyCommand.self, PeersCommand.self, MaintenanceCommand.self, WeightCommand.self,
       BGPCommand.self, ReloadCommand.self, NameCommand.self, EventsCommand.self, ControllerCommand.self,
-      VIPCommand.self,
+      AmphoraCommand.self, VIPCommand.self,
       VersionCommand.self,
     ])
 }

@@ -1,0 +1,46 @@
+internal import Foundation
+internal import OctaviaModel
+
+/// One amphora's agent, asked over mutual TLS.
+struct AgentClient: Sendable {
+  let http: HTTPClient
+  let base: String
+  let deadline: Duration
+
+  func call(_ method: String, _ path: String, _ body: [UInt8] = [], deadline: Duration? = nil) async throws
+    -> HTTPAnswer
+  {
+    try await http.send(
+      HTTPCall(method: method, url: "\(base)/1.0/\(path)", body: body, deadline: deadline ?? self.deadline))
+  }
+
+  @discardableResult func must(
+    _ method: String, _ path: String, _ body: [UInt8] = [], allowing: Set<Int> = [], deadline: Duration? = nil
+  ) async throws -> HTTPAnswer {
+    let answer = try await call(method, path, body, deadline: deadline)
+    guard (200..<300).contains(answer.status) || allowing.contains(answer.status) else {
+      let document = try? JSON(parsing: answer.body)
+      let text = [document?["message"].string, document?["details"].string].compactMap(\.self).joined(separator: ": ")
+      throw StepFailure("agent: \(method) \(path): \(answer.status) \(text)", passing: answer.status >= 500)
+    }
+    return answer
+  }
+
+  func json(_ method: String, _ path: String, _ document: JSON, allowing: Set<Int> = []) async throws {
+    try await must(method, path, Array(document.text.utf8), allowing: allowing)
+  }
+
+  /// Waits until the agent answers.
+  func wait(_ patience: Duration) async throws {
+    let end = ContinuousClock.now + patience
+    while true {
+      do {
+        try await must("GET", "info", deadline: .seconds(5))
+        return
+      } catch {
+        if ContinuousClock.now > end { throw StepFailure("the agent does not answer: \(error)") }
+        try await Task.sleep(for: .milliseconds(50))
+      }
+    }
+  }
+}

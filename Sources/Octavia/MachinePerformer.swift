@@ -1,0 +1,233 @@
+internal import Foundation
+internal import Model
+internal import OctaviaModel
+
+/// Steps with real machines: a compute driver makes them, their agents configure them.
+struct MachinePerformer: Performer {
+  let compute: any Compute
+  let networks: any Networks
+  let authority: Authority
+  let settings: Settings
+  let now: @Sendable () -> Timestamp
+
+  func perform(_ step: Step, _ flow: Flow, _ tree: Tree) async throws -> JSONObject {
+    let id = step.amphora ?? ""
+    switch step.verb {
+    case .boot: return try await boot(try amphora(id, tree), tree)
+    case .await: try await agent(try amphora(id, tree)).wait(settings.bootTimeout)
+    case .plug: return try await plug(try amphora(id, tree), tree)
+    case .configure: try await configureAll(tree, flow, needsAll: true)
+    case .reconfigure: try await configureAll(tree, flow, needsAll: false)
+    case .elect: try await elect(tree, flow)
+    case .destroy: try await destroy(id)
+    case .release: try await networks.release(owner: tree.id)
+    case .adjust:
+      let amphora = try amphora(id, tree)
+      try await agent(amphora).must("PUT", "config", Array(agentSettings(amphora, tree).text.utf8))
+    case .allocate, .condemn, .forget, .settle, .remove: break
+    }
+    return JSONObject()
+  }
+
+  private func amphora(_ id: String, _ tree: Tree) throws -> Record {
+    guard let record = tree[.amphora, id] else { throw StepFailure("there is no amphora \(id)") }
+    return record
+  }
+
+  func agent(_ amphora: Record) async throws -> AgentClient {
+    let address = amphora.text("lb_network_ip")
+    let host = address.contains(":") ? "[\(address)]" : address
+    return AgentClient(
+      http: try await authority.client(amphora.id), base: "https://\(host):\(compute.agentPort(amphora))",
+      deadline: settings.agentTimeout)
+  }
+
+  private func agentSettings(_ amphora: Record, _ tree: Tree) -> AmphoraSettings {
+    var agent = AmphoraSettings()
+    agent.amphora = amphora.id
+    agent.directory = compute.base(amphora.id)
+    agent.host = amphora["lb_network_ip"].string ?? "0.0.0.0"
+    agent.port = compute.agentPort(amphora)
+    agent.key = settings.health.key
+    agent.heartbeat = settings.health.heartbeat
+    let own = settings.health.host.contains(":") ? "[\(settings.health.host)]" : settings.health.host
+    agent.controllers =
+      settings.health.controllers.isEmpty ? ["\(own):\(settings.health.port)"] : settings.health.controllers
+    agent.isStandalone = tree.topology == .single
+    agent.vrrp = settings.vrrp
+    agent.haproxy = settings.haproxy
+    agent.keepalived = settings.keepalived
+    return agent
+  }
+
+  private func boot(_ amphora: Record, _ tree: Tree) async throws -> JSONObject {
+    let bundle = try await authority.issue(amphora.id, now: now())
+    var findings = try await compute.boot(
+      amphora,
+      MachineFiles(settings: agentSettings(amphora, tree), certificate: bundle.server, authority: bundle.authority))
+    findings["cert_expiration"] = .string(bundle.expires.text)
+    findings["image_id"] = .null
+    return findings
+  }
+
+  private func plug(_ amphora: Record, _ tree: Tree) async throws -> JSONObject {
+    let balancer = tree.loadBalancer
+    guard let subnet = try await networks.subnet(balancer.text("vip_subnet_id")) else {
+      throw StepFailure("there is no subnet \(balancer.text("vip_subnet_id"))")
+    }
+    let port = try await networks.port(owner: amphora.id, purpose: "vrrp", subnet: subnet.id)
+    let mac = try await compute.attach(amphora, port, subnet)
+    let request: JSON = .object([
+      "subnet_cidr": .string(subnet.prefix.description), "gateway": .optional(subnet.gateway?.description),
+      "mac_address": .string(mac), "vrrp_ip": .string(port.address), "mtu": .null, "host_routes": [],
+      "additional_vips": balancer["additional_vips"], "is_sriov": false,
+    ])
+    let agent = try await agent(amphora)
+    try await agent.json("POST", "plug/vip/\(balancer.text("vip_address"))", request, allowing: [409])
+    let answer = try await agent.must("GET", "interface/\(port.address)")
+    return JSONObject([
+      ("vrrp_ip", .string(port.address)), ("vrrp_port_id", .string(port.id)),
+      ("vrrp_interface", .optional((try? JSON(parsing: answer.body))?["interface"].string)),
+    ])
+  }
+
+  // MARK: configuration
+
+  private func alive(_ tree: Tree, _ flow: Flow) -> [Record] {
+    tree.amphorae.filter { amphora in
+      !amphora["vrrp_ip"].isNull && !flow.condemned.contains(amphora.id)
+        && amphora.text("status") != AmphoraStatus.pendingDelete.rawValue
+    }
+  }
+
+  /// Side by side: an amphora that hangs does not keep the others waiting.
+  private func onAll(
+    _ amphorae: [Record], needsAll: Bool, _ body: @escaping @Sendable (Record) async throws -> Void
+  ) async throws {
+    if amphorae.isEmpty { return }
+    let failures = await withTaskGroup(of: String?.self) { group in
+      for amphora in amphorae {
+        group.addTask {
+          do {
+            try await body(amphora)
+            return nil
+          } catch { return "amphora \(amphora.id): \(error)" }
+        }
+      }
+      var failures: [String] = []
+      for await failure in group { if let failure { failures.append(failure) } }
+      return failures
+    }
+    if failures.count == amphorae.count || (needsAll && !failures.isEmpty) {
+      throw StepFailure(failures.joined(separator: "; "))
+    }
+  }
+
+  private func configureAll(_ tree: Tree, _ flow: Flow, needsAll: Bool) async throws {
+    let all = alive(tree, flow)
+    let peers = all.count > 1 ? all.map { (name: PeerName.of($0.id), address: $0.text("vrrp_ip")) } : []
+    // Those that this flow has made must be right; an old one may be the next to be replaced.
+    let births = Set(flow.births.map(\.amphora))
+    let fresh = all.filter { births.contains($0.id) }
+    let old = all.filter { !births.contains($0.id) }
+    let body: @Sendable (Record) async throws -> Void = { try await self.configure($0, tree, peers) }
+    try await onAll(fresh, needsAll: true, body)
+    do {
+      try await onAll(old, needsAll: needsAll, body)
+    } catch {
+      if fresh.isEmpty { throw error }
+    }
+  }
+
+  private func configure(_ amphora: Record, _ tree: Tree, _ peers: [(name: String, address: String)]) async throws {
+    let agent = try await agent(amphora)
+    try await plugMemberNetworks(amphora, tree, agent)
+    for reference in CertificateReference.all(tree) {
+      guard let folder = settings.containers,
+        let data = FileManager.default.contents(atPath: "\(folder)/\(reference.fileName)")
+      else {
+        continue
+      }
+      try await agent.must("PUT", "loadbalancer/\(tree.id)/certificates/\(reference.fileName)", Array(data))
+    }
+    let base = compute.base(amphora.id)
+    let sockets = SocketPlace.folder(amphora.id)
+    let isNative = tree.loadBalancer.text("provider") == Provider.sluice.rawValue
+    var hasPlane = false
+    if !isNative, !HAProxyConfig.listeners(tree).isEmpty {
+      let text = HAProxyConfig.text(tree, base: base, sockets: sockets, peers: peers)
+      try await agent.must("PUT", "loadbalancer/\(amphora.id)/\(tree.id)/haproxy", Array(text.utf8))
+      hasPlane = true
+    }
+    if !SluiceConfig.listeners(tree, onlyDatagrams: !isNative).isEmpty {
+      let text = SluiceConfig.document(tree, sockets: sockets, onlyDatagrams: !isNative).text
+      try await agent.must("PUT", "loadbalancer/\(amphora.id)/\(tree.id)/sluice", Array(text.utf8))
+      hasPlane = true
+    }
+    if hasPlane {
+      try await agent.must("PUT", "loadbalancer/\(tree.id)/reload")
+    } else {
+      try await agent.must("DELETE", "listeners/\(tree.id)")
+    }
+  }
+
+  private func plugMemberNetworks(_ amphora: Record, _ tree: Tree, _ agent: AgentClient) async throws {
+    let vip = tree.loadBalancer.text("vip_subnet_id")
+    let wanted = Set(tree.all(.member).filter { !$0.isDeleted }.compactMap { $0["subnet_id"].string }).subtracting([vip]
+    )
+    for id in wanted.sorted() {
+      guard let subnet = try await networks.subnet(id) else { continue }
+      let port = try await networks.port(owner: amphora.id, purpose: "member", subnet: subnet.id)
+      let mac = try await compute.attach(amphora, port, subnet)
+      let address: JSON = .object([
+        "ip_address": .string(port.address), "subnet_cidr": .string(subnet.prefix.description), "host_routes": [],
+      ])
+      try await agent.json("POST", "plug/network", .object(["mac_address": .string(mac), "fixed_ips": [address]]))
+    }
+  }
+
+  /// Who has the address: VRRP between two, the one itself where there is one.
+  private func elect(_ tree: Tree, _ flow: Flow) async throws {
+    let balancer = tree.loadBalancer
+    guard let subnet = try await networks.subnet(balancer.text("vip_subnet_id")) else { return }
+    let prefix = subnet.prefix.length
+    let all = alive(tree, flow)
+    try await onAll(all, needsAll: false) { amphora in
+      let agent = try await self.agent(amphora)
+      if tree.topology == .single {
+        for vip in tree.vipAddresses {
+          try await agent.json(
+            "PUT", "address/\(vip)", .object(["vrrp_ip": amphora["vrrp_ip"], "prefix": .int(prefix)]))
+        }
+        return
+      }
+      let interface = amphora["vrrp_interface"].string ?? "eth1"
+      let text =
+        self.settings.vrrp == .sluice
+        ? SluiceConfig.vrrp(
+          tree, of: amphora, interface: interface, prefix: prefix, interval: self.settings.advertisement,
+          sockets: SocketPlace.folder(amphora.id)
+        ).text
+        : KeepalivedConfig.text(
+          tree, of: amphora, interface: interface, prefix: prefix,
+          interval: Double(self.settings.advertisement / .milliseconds(1)) / 1000)
+      try await agent.must("PUT", "vrrp/upload", Array(text.utf8))
+      try await agent.must("PUT", "vrrp/start")
+    }
+  }
+
+  // MARK: the end
+
+  func destroy(_ amphora: String) async throws {
+    try await compute.destroy(amphora)
+    try await networks.release(owner: amphora)
+  }
+
+  func existing() async throws -> [String] { try await compute.existing() }
+
+  func rotate(_ amphora: Record, _ tree: Tree) async throws -> JSONObject {
+    let bundle = try await authority.issue(amphora.id, now: now())
+    try await agent(amphora).must("PUT", "certificate", Array(bundle.server.utf8))
+    return JSONObject([("cert_expiration", .string(bundle.expires.text))])
+  }
+}

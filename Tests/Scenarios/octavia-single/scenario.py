@@ -1,0 +1,64 @@
+"""One amphora with the real HAProxy: traffic, changes that lose nothing, and a rebuild without any help."""
+
+import time
+
+from lib.amphorae import VIP, Cloud, Traffic
+from lib.scenario import ensure, equal, wait
+
+
+def run(s):
+    cloud = Cloud(s, amphora="topology: SINGLE", health="heartbeat: 300ms, timeout: 1500ms, interval: 300ms, grace: 2s")
+    controller = cloud.controller
+    start = time.monotonic()
+    lb = cloud.create()
+    s.figure("created and ACTIVE", f"{time.monotonic() - start:.2f} s")
+    traffic = Traffic(cloud)
+    with s.fact("the VIP answers through both members, and heartbeats make everything ONLINE"):
+        wait(lambda: set(traffic.names) == {"m1", "m2"}, "both members answer")
+        cloud.online(lb["id"])
+        tree = controller.get(f"/v2/lbaas/loadbalancers/{lb['id']}/status", "statuses")["loadbalancer"]
+        equal([m["operating_status"] for m in tree["listeners"][0]["pools"][0]["members"]], ["ONLINE", "ONLINE"])
+    with s.fact("statistics count the client's connections"):
+        wait(lambda: controller.get(f"/v2/lbaas/loadbalancers/{lb['id']}/stats", "stats")["total_connections"] > 50, "statistics", 15)
+
+    with s.fact("a policy, a member less and a reload lose no request"):
+        begin = time.monotonic()
+        listener = lb["listeners"][0]["id"]
+        policy = controller.must("POST", "/v2/lbaas/l7policies", {"l7policy": {"action": "REJECT", "listener_id": listener}})["l7policy"]
+        controller.settled(lb["id"])
+        controller.must("POST", f"/v2/lbaas/l7policies/{policy['id']}/rules", {"rule": {"type": "PATH", "compare_type": "STARTS_WITH", "value": "/no"}})
+        controller.settled(lb["id"])
+        pool = lb["pools"][0]["id"]
+        members = controller.get(f"/v2/lbaas/pools/{pool}/members", "members")
+        controller.must("DELETE", f"/v2/lbaas/pools/{pool}/members/{members[0]['id']}")
+        controller.settled(lb["id"])
+        status = cloud.client.run("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", f"http://{VIP}/no")
+        equal(status, "403")
+        traffic.flows()
+        equal(traffic.failed(begin), 0, "failed requests")
+    with s.fact("a configuration that HAProxy refuses leaves the object in ERROR, the load balancer ACTIVE and traffic untouched"):
+        begin = time.monotonic()
+        body = {"l7rule": {}, "rule": {"type": "COOKIE", "compare_type": "REGEX", "key": "a", "value": "(?P<x"}}
+        body.pop("l7rule")
+        status, _ = controller.call("POST", f"/v2/lbaas/l7policies/{policy['id']}/rules", body)
+        equal(status, 400)
+        traffic.flows()
+        equal(traffic.failed(begin), 0, "failed requests")
+
+    old = controller.amphorae(lb["id"])[0]
+    with s.fact("the killed amphora is replaced without help"):
+        begin = time.monotonic()
+        cloud.kill(old["id"])
+        wait(lambda: [a["id"] for a in controller.amphorae(lb["id"])] not in ([old["id"]], []) and
+             controller.get(f"/v2/lbaas/loadbalancers/{lb['id']}", "loadbalancer")["provisioning_status"] == "ACTIVE", "a new amphora", 30)
+        traffic.flows()
+        s.figure("killed, replaced and ACTIVE", f"{time.monotonic() - begin:.2f} s", f"longest gap {traffic.gap(begin):.2f} s")
+        cloud.online(lb["id"])
+        ensure(cloud.space(old["id"]) not in cloud.spaces(), "the old namespace is gone")
+
+    with s.fact("deleted, it leaves nothing"):
+        traffic.stop()
+        controller.must("DELETE", f"/v2/lbaas/loadbalancers/{lb['id']}?cascade=true")
+        wait(lambda: controller.call("GET", f"/v2/lbaas/loadbalancers/{lb['id']}")[0] == 404, "the load balancer is gone", 20)
+        equal(cloud.spaces(), [])
+        equal(controller.get("/v2/octavia/amphorae", "amphorae"), [])
