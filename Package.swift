@@ -144,7 +144,7 @@ let package = Package(
     tests("BGP", ["BGP", "Wire", "Model"]),
     tests("BFD", ["BFD", "Wire", "Model"]),
     tests("DNS", ["DNS", "Wire", "Model"]),
-    tests("OctaviaModel", ["OctaviaModel", "Model"]),
+    tests("OctaviaModel", ["OctaviaModel", "Config", "Model"]),
     tests("Wire", ["Wire"]),
     tests("Kernel", ["Kernel", "CKernel", "Model"]),
     tests("Model", ["Model"]),

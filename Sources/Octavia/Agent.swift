@@ -30,13 +30,20 @@ package final class Agent: Sendable {
 
   var settings: AmphoraSettings { state.withLockedValue { $0.settings } }
   var base: String { settings.directory }
+  /// What HAProxy's configuration says of this machine and not of a load balancer.
+  var hostFile: String { "\(base)/host.cfg" }
+
+  /// Where the host allows fewer descriptors than a load balancer's limits ask for, HAProxy serves with those.
+  private static let hostText = "global\n    user nobody\n    group nogroup\n    no strict-limits\n"
 
   /// Returns when its task is cancelled; everything that it started is ended then.
   package func run(ready: @escaping @Sendable () -> Void) async throws {
     try FileManager.default.createDirectory(atPath: base, withIntermediateDirectories: true)
     try FileManager.default.createDirectory(
       atPath: SocketPlace.folder(settings.amphora), withIntermediateDirectories: true)
+    try Self.hostText.write(toFile: hostFile, atomically: true, encoding: .utf8)
     Interfaces.prepareHost()
+    try? PingCheck.install(SocketPlace.folder(settings.amphora))
     resume()
     defer { stopAll() }
     try await withThrowingTaskGroup(of: Void.self) { group in
@@ -81,7 +88,8 @@ package final class Agent: Sendable {
         switch kind {
         case .haproxy:
           HAProxyPlane(
-            binary: state.settings.haproxy, config: "\(folder)/haproxy.cfg", peer: PeerName.of(state.settings.amphora),
+            binary: state.settings.haproxy, host: "\(state.settings.directory)/host.cfg",
+            config: "\(folder)/haproxy.cfg", peer: PeerName.of(state.settings.amphora),
             socket: SocketPlace.haproxy(sockets, balancer), stateFile: "\(folder)/servers-state",
             log: "\(folder)/haproxy.log",
             started: started, ended: ended)
@@ -149,9 +157,39 @@ package final class Agent: Sendable {
     daemon?.stop(patience: 2)
   }
 
+  /// Gives the address to the other amphora without breaking what is under way: new connections are not answered, so
+  /// that clients try again in a moment, those that are there may end, and then VRRP resigns.
+  func handOver(_ addresses: [String]) async {
+    guard state.withLockedValue({ $0.wantsVRRP }) else { return }
+    let hasIt = await Interfaces.named(having: addresses.first ?? "") != nil
+    if hasIt {
+      await Interfaces.refuseNew(addresses)
+      for _ in 0..<50 {
+        if await openConnections() == 0 { break }
+        try? await Task.sleep(for: .milliseconds(20))
+      }
+    }
+    await offPool { self.stopVRRP() }
+    if hasIt { await Interfaces.acceptNew() }
+  }
+
+  private func openConnections() async -> Int {
+    var count = 0
+    for plane in planes() {
+      count += ((try? await plane.readings()) ?? Readings()).listeners.values.reduce(0) {
+        $0 + $1.counters.activeConnections
+      }
+    }
+    return count
+  }
+
   /// Whether VRRP does what it should: an amphora without it is as good as dead.
   var hasHealthyVRRP: Bool {
-    state.withLockedValue { !$0.wantsVRRP || $0.vrrp?.isRunning == true || !$0.planes.isEmpty }
+    state.withLockedValue { state in
+      !state.wantsVRRP || state.vrrp?.isRunning == true
+        // It was ended on purpose: a heartbeat without its listeners says more.
+        || state.planes.values.contains { $0.values.contains { !$0.isRunning } }
+    }
   }
 }
 

@@ -59,7 +59,7 @@ struct AgentAPI: Sendable {
     case ("GET", "loadbalancer", 3): return read("\(agent.base)/\(path[1])/\(path[2]).cfg")
     case ("PUT", "loadbalancer", 3): return await control(path[1], path[2])
     case (_, "loadbalancer", 4) where path[2] == "certificates": return try certificate(method, path[1], path[3], body)
-    case ("DELETE", "listeners", 2): return remove(path[1])
+    case ("DELETE", "listeners", 2): return await remove(path[1])
     case ("GET", "listeners", 1): return Answer(200, .array(await listeners()))
     case ("POST", "plug", 3) where path[1] == "vip": return try await plugVIP(path[2], body)
     case ("POST", "plug", 2) where path[1] == "network": return try await plugNetwork(body)
@@ -87,7 +87,10 @@ struct AgentAPI: Sendable {
     try Data(body).write(to: URL(fileURLWithPath: "\(file).new"))
     let check =
       isHAProxy
-      ? [agent.settings.haproxy, "-c", "-L", PeerName.of(agent.settings.amphora), "-f", "\(file).new"]
+      ? [
+        agent.settings.haproxy, "-c", "-L", PeerName.of(agent.settings.amphora), "-f", agent.hostFile, "-f",
+        "\(file).new",
+      ]
       : [agent.binary, "check", "\(file).new"]
     let result = await Program.run(check)
     guard result.isGood else {
@@ -115,17 +118,17 @@ struct AgentAPI: Sendable {
     guard !planes.isEmpty else { return refuse(404, "Loadbalancer Not Found", "no load balancer \(balancer) here") }
     for plane in planes {
       switch verb {
-      case "stop": plane.stop()
-      case "start", "reload": if plane.isRunning { await plane.reload() } else { plane.start() }
+      case "stop": await offPool { plane.stop() }
+      case "start", "reload": if plane.isRunning { await plane.reload() } else { await offPool { plane.start() } }
       default: return refuse(400, "Unknown action", verb)
       }
     }
     return Answer(202, .object(["message": "OK", "details": .string("\(verb) is done")]))
   }
 
-  private func remove(_ balancer: String) -> Answer {
+  private func remove(_ balancer: String) async -> Answer {
     let planes = agent.state.withLockedValue { $0.planes.removeValue(forKey: balancer) ?? [:] }
-    for plane in planes.values { plane.stop() }
+    await offPool { for plane in planes.values { plane.stop() } }
     try? FileManager.default.removeItem(atPath: "\(agent.base)/\(balancer)")
     return Answer(200, .object(["message": "OK"]))
   }
@@ -220,8 +223,9 @@ struct AgentAPI: Sendable {
       var answer = Answer(200, .object(["message": "OK"]))
       answer.tag = Self.sum(body)
       return answer
-    case "start", "reload": agent.startVRRP()
-    case "stop": agent.stopVRRP()
+    case "start", "reload": await offPool { agent.startVRRP() }
+    case "stop": await offPool { agent.stopVRRP() }
+    case "handover": await agent.handOver((try? JSON(parsing: body))?["addresses"].strings ?? [])
     default: return refuse(400, "Unknown action", verb)
     }
     return Answer(202, .object(["message": "OK", "details": .string("\(verb) is done")]))

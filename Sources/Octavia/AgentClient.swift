@@ -7,11 +7,13 @@ struct AgentClient: Sendable {
   let base: String
   let deadline: Duration
 
-  func call(_ method: String, _ path: String, _ body: [UInt8] = [], deadline: Duration? = nil) async throws
-    -> HTTPAnswer
-  {
-    try await http.send(
-      HTTPCall(method: method, url: "\(base)/1.0/\(path)", body: body, deadline: deadline ?? self.deadline))
+  func call(
+    _ method: String, _ path: String, _ body: [UInt8] = [], deadline: Duration? = nil,
+    patience: Duration = .seconds(10)
+  ) async throws -> HTTPAnswer {
+    var call = HTTPCall(method: method, url: "\(base)/1.0/\(path)", body: body, deadline: deadline ?? self.deadline)
+    call.patience = patience
+    return try await http.send(call)
   }
 
   @discardableResult func must(
@@ -35,8 +37,8 @@ struct AgentClient: Sendable {
     let end = ContinuousClock.now + patience
     while true {
       do {
-        try await must("GET", "info", deadline: .seconds(5))
-        return
+        if try await call("GET", "info", deadline: .seconds(5), patience: .milliseconds(300)).status == 200 { return }
+        throw StepFailure("it has no information of itself")
       } catch {
         if ContinuousClock.now > end { throw StepFailure("the agent does not answer: \(error)") }
         try await Task.sleep(for: .milliseconds(50))

@@ -1,5 +1,6 @@
 internal import Model
 internal import OctaviaModel
+internal import TLS
 
 /// What makes machines.
 protocol Compute: Sendable {
@@ -29,7 +30,7 @@ struct ProcessCompute: Compute {
   func base(_ amphora: String) -> String { "\(settings.directory)/amphorae/\(amphora)" }
   func agentPort(_ amphora: Record) -> Int { settings.agentPort }
 
-  private func space(_ amphora: String) -> String { settings.namespacePrefix + amphora.filter { $0 != "-" }.prefix(20) }
+  private func space(_ amphora: String) -> String { settings.namespacePrefix + amphora.filter { $0 != "-" } }
 
   /// The host's end of a cable: at most 15 characters, from the port's own identifier.
   private func cable(_ port: String) -> String { "sl" + port.filter { $0 != "-" }.prefix(12) }
@@ -40,11 +41,21 @@ struct ProcessCompute: Compute {
     return "02:" + stride(from: 0, to: 10, by: 2).map { String(digits[$0...($0 + 1)]) }.joined(separator: ":")
   }
 
+  private func bridgeMAC(_ name: String) -> String {
+    let bytes = Digest.sha256.hash(Array("\(settings.directory) \(name)".utf8)).prefix(5)
+    return "02:" + bytes.map { byte in (byte < 16 ? "0" : "") + String(byte, radix: 16) }.joined(separator: ":")
+  }
+
   /// Bridges that are not there yet, and this controller's own address among agents.
   func prepare() async throws {
     for name in Set(settings.networks.map(\.bridge) + [settings.management.bridge]) {
       if await Program.run(["ip", "link", "show", name]).isGood { continue }
-      try await Program.must(["ip", "link", "add", name, "type", "bridge", "forward_delay", "0", "mcast_snooping", "0"])
+      // Without an address of its own a bridge has its lowest port's, and changes it when that port goes: its neighbours
+      // would lose it each time.
+      try await Program.must([
+        "ip", "link", "add", name, "address", bridgeMAC(name), "type", "bridge", "forward_delay", "0",
+        "mcast_snooping", "0",
+      ])
       try await Program.must(["ip", "link", "set", name, "up"])
     }
     let management = settings.management
@@ -139,7 +150,18 @@ struct ProcessCompute: Compute {
   }
 
   func existing() async throws -> [String] {
-    await Program.run(["ls", "-1", "\(settings.directory)/amphorae"]).output.split(separator: "\n").map(String.init)
-      .filter { $0.count == 36 }
+    let folders = await Program.run(["ls", "-1", "\(settings.directory)/amphorae"]).output.split(separator: "\n")
+      .map(String.init).filter { $0.count == 36 }
+    // A namespace without a folder is one that came back, or whose removal was cut short.
+    let prefix = settings.namespacePrefix
+    let spaces = await Program.run(["ip", "netns", "list"]).output.split(separator: "\n").compactMap {
+      line -> String? in
+      let name = String(line.prefix { $0 != " " })
+      let digits = Array(name.dropFirst(prefix.count))
+      guard name.hasPrefix(prefix), digits.count == 32, digits.allSatisfy(\.isHexDigit) else { return nil }
+      let bounds = [0, 8, 12, 16, 20, 32]
+      return zip(bounds, bounds.dropFirst()).map { String(digits[$0..<$1]) }.joined(separator: "-")
+    }
+    return Set(folders + spaces).sorted()
   }
 }

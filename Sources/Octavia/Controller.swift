@@ -32,11 +32,11 @@ package struct Controller: Sendable {
     api.healthcheck = settings.healthcheck
     api.baseURI = settings.baseURI
     let finished = api
-    let health = HealthManager(
-      store: store, settings: settings.health, logger: logger, now: Self.now, makeID: Self.makeID,
-      wake: { worker.wake() })
     let keeper = Housekeeper(
       store: store, performer: parts.performer, settings: settings, logger: logger, now: Self.now)
+    let health = HealthManager(
+      store: store, settings: settings.health, logger: logger, now: Self.now, makeID: Self.makeID,
+      wake: { worker.wake() }, stranger: { keeper.look() })
     await keeper.reconcile(isStart: true)
     let service = HTTPService(host: settings.host, port: settings.port, logger: logger) { request in
       if request.rawPath.hasPrefix("/sluice/") {

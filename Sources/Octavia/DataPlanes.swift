@@ -32,12 +32,13 @@ struct HAProxyPlane: DataPlane {
   let stateFile: String
 
   init(
-    binary: String, config: String, peer: String, socket: String, stateFile: String, log: String,
+    binary: String, host: String, config: String, peer: String, socket: String, stateFile: String, log: String,
     started: @escaping @Sendable () -> Void, ended: @escaping @Sendable () -> Void
   ) {
     self.socket = socket
     self.stateFile = stateFile
-    daemon = Daemon([binary, "-W", "-db", "-L", peer, "-f", config], log: log, started: started, ended: ended)
+    daemon = Daemon(
+      [binary, "-W", "-db", "-L", peer, "-f", host, "-f", config], log: log, started: started, ended: ended)
   }
 
   var isRunning: Bool { daemon.isRunning }
@@ -56,7 +57,16 @@ struct HAProxyPlane: DataPlane {
     ((try? await UnixTalk.ask(socket, "show stat -1 -1 -1\n")) ?? "").contains("FRONTEND")
   }
 
-  func readings() async throws -> Readings { HAProxyStatistics.readings(try await UnixTalk.ask(socket, "show stat\n")) }
+  func readings() async throws -> Readings {
+    // Whoever asks while HAProxy reloads may have asked a process that answers nobody any more.
+    if let text = try? await UnixTalk.ask(socket, "show stat\n", patience: .milliseconds(300)),
+      text.contains(",BACKEND,")
+        || text.contains(",FRONTEND,")
+    {
+      return HAProxyStatistics.readings(text)
+    }
+    return HAProxyStatistics.readings(try await UnixTalk.ask(socket, "show stat\n", patience: .seconds(2)))
+  }
 }
 
 /// Sluice's own data plane: this program with a generated file.
@@ -98,10 +108,16 @@ struct SluicePlane: DataPlane {
       readings.listeners[listener["name"].string ?? ""] = .init(full: false, counters)
     }
     for pool in status["pools"].array ?? [] {
-      var members: [String: String] = [:]
-      for backend in pool["backends"].array ?? [] { members[backend["name"].string ?? ""] = Self.word(backend) }
+      let name = pool["name"].string ?? ""
+      guard name != SluiceConfig.nobody else { continue }
+      // A pool of several listeners is one for each.
+      let id = SluiceConfig.poolID(name)
+      var members = readings.pools[id]?.members ?? [:]
+      for backend in pool["backends"].array ?? [] where backend["name"].string != SluiceConfig.nobody {
+        members[backend["name"].string ?? ""] = Self.word(backend)
+      }
       let isUp = members.isEmpty || members.values.contains { $0.hasPrefix("UP") || $0 == "no check" || $0 == "DRAIN" }
-      readings.pools[pool["name"].string ?? ""] = .init(up: isUp, members)
+      readings.pools[id] = .init(up: isUp, members)
     }
     return readings
   }

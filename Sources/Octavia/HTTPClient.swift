@@ -11,6 +11,8 @@ package struct HTTPCall: Sendable {
   package var body: [UInt8] = []
   /// For the whole exchange.
   package var deadline = Duration.seconds(60)
+  /// For the connection alone; a lost first packet is sent again by TCP only after a second.
+  package var patience = Duration.seconds(10)
 
   package init(
     method: String, url: String, headers: [String: String] = [:], body: [UInt8] = [], deadline: Duration = .seconds(60)
@@ -93,7 +95,7 @@ package struct HTTPClient: Sendable {
         }
       }
       let bootstrap = ClientBootstrap(group: Loops.group)
-        .connectTimeout(.milliseconds(Int64(min(limit, .seconds(10)) / .milliseconds(1))))
+        .connectTimeout(.milliseconds(Int64(min(limit, call.patience) / .milliseconds(1))))
       let exchange: Exchange =
         if let socket {
           try await bootstrap.connect(unixDomainSocketPath: socket, channelInitializer: prepare)

@@ -29,6 +29,7 @@ extension HealthManager {
 
   private func refuse(_ reason: Heartbeat.Refusal) {
     counters.withLockedValue { $0.refused[reason, default: 0] += 1 }
+    if reason == .unknown { stranger() }
   }
 
   private func take(_ heartbeat: Heartbeat, _ at: Timestamp, _ rows: Rows) throws(Heartbeat.Refusal) {

@@ -21,13 +21,16 @@ final class HealthManager: Sendable {
   let now: @Sendable () -> Timestamp
   let makeID: @Sendable () -> String
   let wake: @Sendable () -> Void
+  /// Called when somebody signs as an amphora that is not there: one that came back after it was replaced.
+  let stranger: @Sendable () -> Void
   let queue = NIOLockedValueBox<[Arrival]>([])
   let counters = NIOLockedValueBox(HealthCounters())
   let memory = NIOLockedValueBox(HealthMemory())
 
   init(
     store: Store, settings: HealthSettings, logger: Logger, now: @escaping @Sendable () -> Timestamp,
-    makeID: @escaping @Sendable () -> String, wake: @escaping @Sendable () -> Void
+    makeID: @escaping @Sendable () -> String, wake: @escaping @Sendable () -> Void,
+    stranger: @escaping @Sendable () -> Void
   ) {
     self.store = store
     self.settings = settings
@@ -35,6 +38,7 @@ final class HealthManager: Sendable {
     self.now = now
     self.makeID = makeID
     self.wake = wake
+    self.stranger = stranger
   }
 
   func run() async throws {

@@ -8,13 +8,39 @@ struct Housekeeper: Sendable {
   let settings: Settings
   let logger: Logger
   let now: @Sendable () -> Timestamp
+  private let looks: AsyncStream<Void>
+  private let looking: AsyncStream<Void>.Continuation
+
+  init(
+    store: Store, performer: any Performer, settings: Settings, logger: Logger, now: @escaping @Sendable () -> Timestamp
+  ) {
+    self.store = store
+    self.performer = performer
+    self.settings = settings
+    self.logger = logger
+    self.now = now
+    (looks, looking) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
+  }
+
+  /// Somebody has seen what should not be there.
+  func look() { looking.yield() }
 
   func run() async {
-    while !Task.isCancelled {
-      try? await Task.sleep(for: .seconds(60))
-      if Task.isCancelled { return }
-      await reconcile()
-      await rotate()
+    await withDiscardingTaskGroup { group in
+      group.addTask {
+        while !Task.isCancelled {
+          try? await Task.sleep(for: .seconds(60))
+          if Task.isCancelled { return }
+          await reconcile()
+          await rotate()
+        }
+      }
+      for await _ in looks {
+        await reconcile()
+        // Whoever calls often is not heard more often.
+        try? await Task.sleep(for: .seconds(1))
+      }
+      group.cancelAll()
     }
   }
 

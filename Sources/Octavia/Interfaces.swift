@@ -38,6 +38,20 @@ enum Interfaces {
     try await Program.must(["ip", "route", "replace", destination, "via", gateway, "dev", name])
   }
 
+  /// First packets of connections to these addresses are dropped, so that their clients send them again later.
+  static func refuseNew(_ addresses: [String]) async {
+    let rules = addresses.map { address in
+      "add rule inet sluice_handover new \(address.contains(":") ? "ip6" : "ip") daddr \(address) tcp flags & (syn | ack) == syn drop\n"
+    }
+    _ = await Program.run(
+      ["nft", "-f", "-"],
+      input:
+        "add table inet sluice_handover\nadd chain inet sluice_handover new { type filter hook prerouting priority -300; }\n"
+        + rules.joined())
+  }
+
+  static func acceptNew() async { _ = await Program.run(["nft", "delete", "table", "inet", "sluice_handover"]) }
+
   /// Tells the network where an address is now.
   static func announce(_ address: String, on name: String) async {
     if address.contains(":") { return }

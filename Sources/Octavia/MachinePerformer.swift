@@ -1,6 +1,7 @@
 internal import Foundation
 internal import Model
 internal import OctaviaModel
+internal import TLS
 
 /// Steps with real machines: a compute driver makes them, their agents configure them.
 struct MachinePerformer: Performer {
@@ -19,6 +20,7 @@ struct MachinePerformer: Performer {
     case .configure: try await configureAll(tree, flow, needsAll: true)
     case .reconfigure: try await configureAll(tree, flow, needsAll: false)
     case .elect: try await elect(tree, flow)
+    case .handover: await handover(id, tree)
     case .destroy: try await destroy(id)
     case .release: try await networks.release(owner: tree.id)
     case .adjust:
@@ -93,10 +95,10 @@ struct MachinePerformer: Performer {
 
   // MARK: configuration
 
-  private func alive(_ tree: Tree, _ flow: Flow) -> [Record] {
+  private func alive(_ tree: Tree) -> [Record] {
     tree.amphorae.filter { amphora in
-      !amphora["vrrp_ip"].isNull && !flow.condemned.contains(amphora.id)
-        && amphora.text("status") != AmphoraStatus.pendingDelete.rawValue
+      // One whose turn to be replaced has not come yet carries traffic, and must know the new one.
+      !amphora["vrrp_ip"].isNull && amphora.text("status") != AmphoraStatus.pendingDelete.rawValue
     }
   }
 
@@ -124,7 +126,7 @@ struct MachinePerformer: Performer {
   }
 
   private func configureAll(_ tree: Tree, _ flow: Flow, needsAll: Bool) async throws {
-    let all = alive(tree, flow)
+    let all = alive(tree)
     let peers = all.count > 1 ? all.map { (name: PeerName.of($0.id), address: $0.text("vrrp_ip")) } : []
     // Those that this flow has made must be right; an old one may be the next to be replaced.
     let births = Set(flow.births.map(\.amphora))
@@ -160,7 +162,12 @@ struct MachinePerformer: Performer {
       hasPlane = true
     }
     if !SluiceConfig.listeners(tree, onlyDatagrams: !isNative).isEmpty {
-      let text = SluiceConfig.document(tree, sockets: sockets, onlyDatagrams: !isNative).text
+      let text: String
+      do {
+        let place = SluiceConfig.Place(
+          sockets: sockets, certificates: "\(base)/\(tree.id)/certs", secret: secret(["cookies", tree.id]))
+        text = try SluiceConfig.document(tree, place, onlyDatagrams: !isNative).text
+      } catch { throw StepFailure(error.description) }
       try await agent.must("PUT", "loadbalancer/\(amphora.id)/\(tree.id)/sluice", Array(text.utf8))
       hasPlane = true
     }
@@ -191,8 +198,10 @@ struct MachinePerformer: Performer {
     let balancer = tree.loadBalancer
     guard let subnet = try await networks.subnet(balancer.text("vip_subnet_id")) else { return }
     let prefix = subnet.prefix.length
-    let all = alive(tree, flow)
-    try await onAll(all, needsAll: false) { amphora in
+    let all = alive(tree)
+    let pair = secret(["adverts"] + all.map(\.id).sorted())
+    let births = Set(flow.births.map(\.amphora))
+    let body: @Sendable (Record) async throws -> Void = { amphora in
       let agent = try await self.agent(amphora)
       if tree.topology == .single {
         for vip in tree.vipAddresses {
@@ -204,9 +213,9 @@ struct MachinePerformer: Performer {
       let interface = amphora["vrrp_interface"].string ?? "eth1"
       let text =
         self.settings.vrrp == .sluice
-        ? SluiceConfig.vrrp(
+        ? SluiceVRRP.document(
           tree, of: amphora, interface: interface, prefix: prefix, interval: self.settings.advertisement,
-          sockets: SocketPlace.folder(amphora.id)
+          sockets: SocketPlace.folder(amphora.id), secret: pair
         ).text
         : KeepalivedConfig.text(
           tree, of: amphora, interface: interface, prefix: prefix,
@@ -214,6 +223,35 @@ struct MachinePerformer: Performer {
       try await agent.must("PUT", "vrrp/upload", Array(text.utf8))
       try await agent.must("PUT", "vrrp/start")
     }
+    // Who may have the address now learns of the new one first: adverts are signed for exactly this pair.
+    let old = all.filter { !births.contains($0.id) }
+    let fresh = all.filter { births.contains($0.id) }
+    do {
+      try await onAll(old, needsAll: false, body)
+    } catch {
+      if fresh.isEmpty { throw error }
+    }
+    try await onAll(fresh, needsAll: true, body)
+  }
+
+  /// From the deployment's key: the same for whoever needs it, and nobody else's.
+  private func secret(_ parts: [String]) -> String {
+    let code = Digest.sha256.authenticate(
+      Array(parts.joined(separator: " ").utf8), key: Array(settings.health.key.utf8))
+    return String(decoding: Heartbeat.hexadecimal(code), as: UTF8.self)
+  }
+
+  /// Before an amphora is taken away that may have the address.
+  private func handover(_ id: String, _ tree: Tree) async {
+    guard let amphora = tree[.amphora, id], !amphora["lb_network_ip"].isNull,
+      let agent = try? await agent(amphora)
+    else { return }
+    let addresses: JSON = .object(["addresses": .strings(tree.vipAddresses)])
+    // The dead, the hung and the cut off are not waited for.
+    guard
+      (try? await agent.call("GET", "info", deadline: .seconds(1), patience: .milliseconds(500)))?.status == 200
+    else { return }
+    _ = try? await agent.call("PUT", "vrrp/handover", Array(addresses.text.utf8), deadline: .seconds(5))
   }
 
   // MARK: the end

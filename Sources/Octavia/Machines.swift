@@ -10,7 +10,7 @@ extension Controller {
       id: settings.management.network, name: "management", bridge: settings.management.bridge,
       subnets: [settings.management])
     let local = LocalNetworks(store: store, networks: settings.networks + [management], makeID: Self.makeID)
-    let compute = ProcessCompute(settings: settings, networks: local, binary: binary)
+    let compute = ProcessCompute(settings: settings, networks: local, binary: settings.binary ?? binary)
     try await compute.prepare()
     let performer = MachinePerformer(
       compute: compute, networks: local, authority: authority, settings: settings, now: Self.now)

@@ -2,6 +2,16 @@ internal import Foundation
 internal import Kernel
 internal import NIOConcurrencyHelpers
 
+/// For what waits for others: a thread that no task needs.
+func offPool(_ body: @escaping @Sendable () -> Void) async {
+  await withCheckedContinuation { continuation in
+    DispatchQueue.global().async {
+      body()
+      continuation.resume()
+    }
+  }
+}
+
 /// Programs that run to their end.
 enum Program {
   struct Result: Sendable {
@@ -113,12 +123,12 @@ final class Daemon: Sendable {
         started()
         child.waitForEnd(milliseconds: -1)
         state.withLockedValue { state in
+          // What it started must not outlive it; until it is reaped the group's number is its own.
+          child.killGroup()
           _ = child.reap()
           if state.generation == generation { state.child = nil }
         }
         close(child.descriptor)
-        // What it started must not outlive it.
-        kill(-child.id, SIGKILL)
       }
       let isWanted = state.withLockedValue { $0.wanted && $0.generation == generation }
       if !isWanted { return }

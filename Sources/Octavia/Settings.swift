@@ -29,10 +29,12 @@ package struct Settings: Sendable {
 
   package var topology = Deployment.Topology.single
   package var provider = Provider.amphora
-  package var vrrp = VRRPKind.keepalived
+  package var vrrp = VRRPKind.sluice
   package var advertisement = Duration.seconds(1)
   package var haproxy = "/usr/sbin/haproxy"
   package var keepalived = "/usr/sbin/keepalived"
+  /// What amphorae run; this program, when nil. Another one is an upgrade: amphorae get it when they are replaced.
+  package var binary: String?
   package var agentPort = 9443
   package var bootTimeout = Duration.seconds(300)
   package var agentTimeout = Duration.seconds(30)

@@ -18,6 +18,9 @@ package struct Step: Hashable, Sendable {
     case elect
     /// The amphora is going to be replaced.
     case condemn
+    /// It gives the address to the other one, and lets what is under way end first. One that does not answer is not
+    /// waited for.
+    case handover
     /// Its certificate is revoked, its machine and addresses are gone.
     case destroy
     /// Its row is gone.
@@ -138,6 +141,7 @@ package struct Flow: Hashable, Sendable {
       let role = AmphoraRole(rawValue: amphora.text("role")) ?? .standalone
       births.append(Birth(amphora: source.makeID(), role: role))
       steps += [Step(.condemn, amphora.id)] + build(births.last!.amphora)
+      if topology == .activeStandby { steps.append(Step(.handover, amphora.id)) }
       // With two, the heir stands ready before the old one goes; with one, the address can be in one place only.
       steps += [Step(.destroy, amphora.id), Step(.forget, amphora.id), Step(.reconfigure), Step(.elect)]
     }

@@ -28,7 +28,7 @@ extension Flow {
     case .forget: tree.remove(amphora)
     case .settle: tree.settle(source: source)
     case .remove: for record in tree.records { tree.remove(record.id) }
-    case .configure, .reconfigure, .elect, .destroy, .release, .adjust: break
+    case .configure, .reconfigure, .elect, .handover, .destroy, .release, .adjust: break
     }
   }
 

@@ -60,10 +60,6 @@ package struct HAProxyConfig: Sendable {
   private mutating func writeGlobal(_ listeners: [Record]) {
     line("# Load balancer \(tree.id)\nglobal")
     option("daemon")
-    // Where the host allows fewer descriptors than the limits ask for, it serves with those.
-    option("no strict-limits")
-    option("user nobody")
-    option("group nogroup")
     option("stats socket \(SocketPlace.haproxy(sockets, tree.id)) mode 0666 level user")
     option("server-state-file \(base)/\(tree.id)/servers-state")
     let limits = listeners.map { $0.number("connection_limit") < 0 ? 50_000 : $0.number("connection_limit") }
@@ -259,7 +255,7 @@ package struct HAProxyConfig: Sendable {
       option("http-check expect rstatus \(codes.map(String.init).joined(separator: "|"))")
     case "PING":
       option("option external-check")
-      option("external-check command \(base)/ping-wrapper.sh")
+      option("external-check command \(sockets)/ping-wrapper.sh")
     default: break
     }
   }

@@ -5,7 +5,7 @@ extension Tree {
   /// stale: an amphora without its HAProxy is as good as dead.
   package func isComplete(_ heartbeat: Heartbeat) -> Bool {
     if loadBalancer.provisioning.isPending || !loadBalancer.isEnabled { return true }
-    let wanted = all(.listener).filter { $0.isEnabled && $0.provisioning == .active }
+    let wanted = all(.listener).filter { $0.isEnabled && $0.provisioning == .active && $0.text("protocol") != "SCTP" }
     return wanted.allSatisfy { heartbeat.listeners[$0.id] != nil }
   }
 
@@ -22,7 +22,9 @@ extension Tree {
         status = report.isFull ? .degraded : .online
         if report.isFull { lower(.degraded) }
       } else {
-        status = listener.isEnabled && loadBalancer.provisioning == .active ? .error : .offline
+        // Nothing carries SCTP: no amphora is to blame.
+        let isExpected = listener.isEnabled && listener.text("protocol") != "SCTP"
+        status = isExpected && loadBalancer.provisioning == .active ? .error : .offline
         if status == .error { lower(.error) }
       }
       update(listener.id) { $0.operating = status }

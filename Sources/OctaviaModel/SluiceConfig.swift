@@ -1,235 +1,143 @@
-/// The configuration of Sluice's own data plane inside an amphora, and of its VRRP. JSON is YAML.
+/// The configuration of Sluice's own data plane inside an amphora. JSON is YAML.
 package enum SluiceConfig {
+  /// What the API can say and Sluice cannot do: the change is refused as a whole, never done by half.
+  package struct Unsupported: Error, Hashable, Sendable, CustomStringConvertible {
+    package var description: String
+
+    init(_ description: String) { self.description = "the provider sluice cannot do this: \(description)" }
+  }
+
+  /// What the amphora adds to the load balancer.
+  package struct Place: Sendable {
+    /// The directory of its Unix sockets.
+    var sockets: String
+    /// The directory of the load balancer's certificates.
+    var certificates: String
+    /// Keys persistence cookies, the same on both amphorae.
+    var secret: String
+
+    package init(sockets: String, certificates: String, secret: String) {
+      self.sockets = sockets
+      self.certificates = certificates
+      self.secret = secret
+    }
+  }
+
+  /// A pool of nobody: without a backend to choose, connections end at once (503 in HTTP).
+  package static let nobody = "nobody"
+
   /// Listeners that Sluice carries; of an `amphora` load balancer, those that HAProxy does not.
   package static func listeners(_ tree: Tree, onlyDatagrams: Bool) -> [Record] {
     guard tree.loadBalancer.isEnabled else { return [] }
     return tree.all(.listener).filter { listener in
       let name = listener.text("protocol")
       return listener.isEnabled && !listener.isDeleted && listener.provisioning != .error
-        && (onlyDatagrams ? name == "UDP" : ["HTTP", "TCP", "HTTPS", "UDP"].contains(name))
+        && (onlyDatagrams ? name == "UDP" : name != "SCTP")
     }
   }
 
-  package static func document(_ tree: Tree, sockets: String, onlyDatagrams: Bool) -> JSON {
-    let listeners = listeners(tree, onlyDatagrams: onlyDatagrams)
+  package static func document(_ tree: Tree, _ place: Place, onlyDatagrams: Bool) throws(Unsupported) -> JSON {
+    var listeners = JSONObject()
     var pools = JSONObject()
-    for listener in listeners {
-      for pool in tree.pools(of: listener) where !pool.isDeleted { pools[pool.id] = self.pool(pool, listener, tree) }
+    for listener in self.listeners(tree, onlyDatagrams: onlyDatagrams) {
+      for pool in carried(listener, tree) {
+        pools[name(pool, listener)] = try self.pool(pool, listener, tree, place)
+      }
+      let (document, needsNobody) = try self.listener(listener, tree, place)
+      listeners[listener.id] = document
+      if needsNobody { pools[nobody] = .object(["backends": .array([absent])]) }
     }
     return .object([
-      "admin": .object(["socket": .string(SocketPlace.sluice(sockets, tree.id))]), "drain-timeout": "5s",
-      "access-log": "off",
-      "secret": .string("persistence-of-\(tree.id)"),
-      "listeners": .object(JSONObject(listeners.map { ($0.id, self.listener($0, tree)) })), "pools": .object(pools),
+      "admin": .object(["socket": .string(SocketPlace.sluice(place.sockets, tree.id))]), "drain-timeout": "5s",
+      "access-log": "off", "secret": .string(place.secret), "listeners": .object(listeners), "pools": .object(pools),
     ])
   }
 
-  private static func bind(_ address: String, _ port: Int) -> JSON {
+  /// A pool for each of its listeners, as in HAProxy: timeouts are a listener's, and names have at most 64 characters.
+  static func name(_ pool: Record, _ listener: Record) -> String {
+    "\(pool.id).\(listener.id.filter { $0 != "-" }.suffix(12))"
+  }
+
+  /// The pool that a name in this configuration belongs to.
+  package static func poolID(_ name: String) -> String { String(name.prefix { $0 != "." }) }
+
+  static let absent: JSON = .object([
+    "name": .string(nobody), "address": "127.0.0.1:1", "state": "maintenance",
+  ])
+
+  static func isHTTP(_ listener: Record) -> Bool { ["HTTP", "TERMINATED_HTTPS"].contains(listener.text("protocol")) }
+
+  /// The listener's pools that may get traffic.
+  static func carried(_ listener: Record, _ tree: Tree) -> [Record] {
+    tree.pools(of: listener).filter { $0.isEnabled && !$0.isDeleted }
+  }
+
+  static func socket(_ address: String, _ port: Int) -> JSON {
     .string(address.contains(":") ? "[\(address)]:\(port)" : "\(address):\(port)")
   }
 
-  private static func listener(_ listener: Record, _ tree: Tree) -> JSON {
+  /// Octavia's 0 is no limit.
+  static func milliseconds(_ number: Int) -> JSON { .string(number > 0 ? "\(number)ms" : "24d") }
+
+  // MARK: listeners
+
+  private static func listener(
+    _ listener: Record, _ tree: Tree, _ place: Place
+  ) throws(Unsupported) -> (JSON, needsNobody: Bool) {
     let name = listener.text("protocol")
-    let isHTTP = name == "HTTP"
+    if name == "PROMETHEUS" { throw Unsupported("a PROMETHEUS listener") }
+    let isHTTP = isHTTP(listener)
     var out = JSONObject([
-      ("bind", .array(tree.vipAddresses.map { bind($0, listener.number("protocol_port")) })),
+      ("bind", .array(tree.vipAddresses.map { socket($0, listener.number("protocol_port")) })),
       ("protocol", isHTTP ? "http" : name == "UDP" ? "udp" : "tcp"),
     ])
-    if !listener["allowed_cidrs"].isNull { out["access"] = .object(["allow": listener["allowed_cidrs"]]) }
-    if listener.number("connection_limit") > 0 {
-      out["limits"] = .object(["connections": listener["connection_limit"]])
-    }
+    if !listener["allowed_cidrs"].strings.isEmpty { out["access"] = .object(["allow": listener["allowed_cidrs"]]) }
     if name != "UDP" {
-      out["timeouts"] = .object([
-        isHTTP ? "idle" : "tunnel": .string("\(max(listener.number("timeout_client_data"), 1))ms")
-      ])
-    }
-    if isHTTP {
-      let wanted =
-        listener["insert_headers"].object?.members.contains { $0.value.string?.lowercased() == "true" } ?? false
-      out["http"] = .object(["x-forwarded": wanted ? "append" : "off", "via": "off", "request-id": "off"])
-      var routes: [JSON] = []
-      for policy in tree.policies(of: listener.id) where policy.isEnabled && !policy.isDeleted {
-        if let route = route(policy, tree) { routes.append(route) }
+      if listener.number("connection_limit") > 0 {
+        out["limits"] = .object(["connections": listener["connection_limit"]])
       }
-      out["routes"] = .array(routes + [defaultRoute(listener, tree)])
-    } else if let pool = tree[.pool, listener.text("default_pool_id")] {
-      out["pool"] = .string(pool.id)
+      let patience = milliseconds(listener.number("timeout_client_data"))
+      out["timeouts"] = isHTTP ? .object(["idle": patience, "tunnel": patience]) : .object(["tunnel": patience])
     }
-    return .object(out)
-  }
-
-  private static func defaultRoute(_ listener: Record, _ tree: Tree) -> JSON {
-    if let pool = tree[.pool, listener.text("default_pool_id")], pool.isEnabled, !pool.isDeleted {
-      return .object(["pool": .string(pool.id)])
+    if name == "TERMINATED_HTTPS" { out["tls"] = try encryption(listener, place) }
+    let pool = tree[.pool, listener.text("default_pool_id")].flatMap { $0.isEnabled && !$0.isDeleted ? $0 : nil }
+    guard isHTTP else {
+      out["pool"] = .string(pool.map { self.name($0, listener) } ?? nobody)
+      return (.object(out), pool == nil)
     }
-    return .object(["respond": .object(["status": 503])])
-  }
-
-  // MARK: policies
-
-  private static func route(_ policy: Record, _ tree: Tree) -> JSON? {
-    let rules = tree.all(.rule, "l7policy_id", policy.id).filter { $0.isEnabled && !$0.isDeleted }
-    guard !rules.isEmpty, let match = match(rules) else { return nil }
-    let code = policy["redirect_http_code"].isNull ? 302 : policy["redirect_http_code"]
-    switch policy.text("action") {
-    case "REJECT": return .object(["match": match, "respond": .object(["status": 403])])
-    case "REDIRECT_TO_POOL":
-      guard let pool = tree[.pool, policy.text("redirect_pool_id")], pool.isEnabled, !pool.isDeleted else { return nil }
-      return .object(["match": match, "pool": .string(pool.id)])
-    default:
-      let isPrefix = policy.text("action") == "REDIRECT_PREFIX"
-      var redirect = self.redirect(policy.text(isPrefix ? "redirect_prefix" : "redirect_url"), isPrefix: isPrefix)
-      redirect["status"] = code
-      return .object(["match": match, "redirect": .object(redirect)])
-    }
-  }
-
-  private static func redirect(_ url: String, isPrefix: Bool) -> JSONObject {
-    let secure = url.lowercased().hasPrefix("https")
-    let rest = url.dropFirst(secure ? 8 : 7)
-    let host = rest.prefix { $0 != "/" }
-    var out = JSONObject([("scheme", secure ? "https" : "http"), ("host", .string(String(host)))])
-    let path = rest.dropFirst(host.count)
-    if !isPrefix {
-      out["path"] = .string(path.isEmpty ? "/" : String(path))
-      out["keep-query"] = false
-    }
-    return out
-  }
-
-  /// Rules are alternatives of nothing: all must hold. Those that look at the same thing become one expression.
-  private static func match(_ rules: [Record]) -> JSON? {
-    var looks: [String: [Record]] = [:]
-    for rule in rules {
-      switch rule.text("type") {
-      case "PATH", "FILE_TYPE": looks["path", default: []].append(rule)
-      case "HOST_NAME": looks["header host", default: []].append(rule)
-      case "HEADER": looks["header \(rule.text("key").lowercased())", default: []].append(rule)
-      case "COOKIE": looks["cookie \(rule.text("key"))", default: []].append(rule)
-      // Client certificates belong to TLS listeners.
-      default: return nil
-      }
-    }
-    var match = JSONObject()
-    var headers = JSONObject()
-    var cookies = JSONObject()
-    for (look, rules) in looks.sorted(by: { $0.key < $1.key }) {
-      let prefix = look == "header host" ? "(?i)" : ""
-      let expression: JSON = .object(["regex": .string("\(prefix)^" + rules.map(expression).joined())])
-      let words = look.split(separator: " ", maxSplits: 1)
-      switch words[0] {
-      case "path": match["path"] = expression
-      case "header": headers[String(words[1])] = expression
-      default: cookies[String(words[1])] = expression
-      }
-    }
-    if !headers.isEmpty { match["header"] = .object(headers) }
-    if !cookies.isEmpty { match["cookie"] = .object(cookies) }
-    return .object(match)
-  }
-
-  /// A look ahead from the start of the text.
-  private static func expression(_ rule: Record) -> String {
-    let value = rule.text("value")
-    let literal = escaped(value)
-    let inner: String
-    if rule.text("type") == "FILE_TYPE" {
-      inner = rule.text("compare_type") == "REGEX" ? ".*(?:\(value))" : ".*\(literal)$"
-    } else {
-      switch rule.text("compare_type") {
-      case "STARTS_WITH": inner = literal
-      case "ENDS_WITH": inner = ".*\(literal)$"
-      case "CONTAINS": inner = ".*\(literal)"
-      case "REGEX": inner = ".*(?:\(value))"
-      default: inner = "\(literal)$"
-      }
-    }
-    return rule.flag("invert") ? "(?!\(inner))" : "(?=\(inner))"
-  }
-
-  private static func escaped(_ text: String) -> String {
-    var out = ""
-    for character in text {
-      if "\\^$.|?*+()[]{}".contains(character) { out.append("\\") }
-      out.append(character)
-    }
-    return out
-  }
-
-  // MARK: pools
-
-  private static func pool(_ pool: Record, _ listener: Record, _ tree: Tree) -> JSON {
-    let balance = ["ROUND_ROBIN": "round-robin", "LEAST_CONNECTIONS": "least-connections", "SOURCE_IP": "source"]
-    var out = JSONObject([("balance", .string(balance[pool.text("lb_algorithm")] ?? "round-robin"))])
-    let persistence = pool["session_persistence"]
-    switch persistence["type"].string {
-    case "SOURCE_IP": out["persistence"] = .object(["source": .object([:])])
-    case "HTTP_COOKIE": out["persistence"] = .object(["cookie": .object(["name": "SRV"])])
-    case "APP_COOKIE": out["balance"] = .object(["maglev": .object(["cookie": persistence["cookie_name"]])])
-    default: break
-    }
-    let monitor = tree.healthMonitor(of: pool.id).flatMap { $0.isEnabled && !$0.isDeleted ? $0 : nil }
-    if let monitor { out["probe"] = probe(monitor) }
-    if listener.text("protocol") != "UDP" {
-      out["timeouts"] = .object([
-        "connect": .string("\(max(listener.number("timeout_member_connect"), 1))ms"),
-        "response": .string("\(max(listener.number("timeout_member_data"), 1))ms"),
-      ])
-    }
-    if pool.text("protocol") == "PROXY" { out["send-proxy"] = "v1" }
-    if pool.text("protocol") == "PROXYV2" { out["send-proxy"] = "v2" }
-    let members = tree.all(.member, "pool_id", pool.id).filter { !$0.isDeleted && $0.provisioning != .error }
-    out["backends"] = .array(
-      members.map { member in
-        var backend = JSONObject([
-          ("name", .string(member.id)), ("address", bind(member.text("address"), member.number("protocol_port"))),
-          ("weight", member["weight"]),
-        ])
-        if !member.isEnabled { backend["state"] = "maintenance" }
-        if member.flag("backup") { backend["backup"] = true }
-        if monitor != nil, let port = member["monitor_port"].int { backend["probe-port"] = .int(port) }
-        return .object(backend)
-      })
-    return .object(out)
-  }
-
-  private static func probe(_ monitor: Record) -> JSON {
-    var out = JSONObject()
-    switch monitor.text("type") {
-    case "HTTP":
-      var http = JSONObject([("method", monitor["http_method"]), ("path", monitor["url_path"])])
-      http["expect"] = .array((StatusCodes(monitor.text("expected_codes"))?.codes ?? [200]).map { .int($0) })
-      if let host = monitor["domain_name"].string { http["host"] = .string(host) }
-      out["http"] = .object(http)
-    case "UDP-CONNECT": out["udp"] = .object(["send": "\n"])
-    default: out["tcp"] = .object([:])
-    }
-    out["every"] = .string("\(max(monitor.number("delay"), 1))s")
-    out["timeout"] = .string("\(min(max(monitor.number("timeout"), 1), max(monitor.number("delay"), 1)))s")
-    out["rise"] = monitor["max_retries"]
-    out["fall"] = monitor["max_retries_down"]
-    out["initial"] = "up"
-    return .object(out)
-  }
-
-  // MARK: VRRP
-
-  /// - Parameter prefix: the length of the VIP's network.
-  package static func vrrp(
-    _ tree: Tree, of amphora: Record, interface: String, prefix: Int, interval: Duration, sockets: String
-  ) -> JSON {
-    let peers = tree.amphorae.filter { $0.id != amphora.id && !$0["vrrp_ip"].isNull }.map { $0["vrrp_ip"] }
-    let milliseconds = Int(interval / .milliseconds(1))
-    let vip: JSON = .object([
-      "interface": .string(interface), "addresses": .strings(tree.vipAddresses.map { "\($0)/\(prefix)" }),
-      "router-id": amphora["vrrp_id"], "version": 3, "priority": amphora["vrrp_priority"],
-      "interval": .string("\(milliseconds)ms"), "preempt": false, "source": amphora["vrrp_ip"], "peers": .array(peers),
+    let headers = listener["insert_headers"].object?.members.filter { $0.value.string?.lowercased() == "true" } ?? []
+    out["http"] = .object([
+      "x-forwarded": headers.contains { $0.key == "X-Forwarded-For" } ? "append" : "off", "via": "off",
+      "request-id": "off",
     ])
-    return .object([
-      "admin": .object(["socket": .string(SocketPlace.vrrp(sockets))]), "workers": 1, "access-log": "off",
-      "listeners": .object([:]),
-      "pools": .object([:]), "vips": .object(["vip": vip]),
+    out["routes"] = .array(try SluiceRoutes(listener: listener, tree: tree, headers: headers.map(\.key)).all(pool))
+    return (.object(out), false)
+  }
+
+  private static func encryption(_ listener: Record, _ place: Place) throws(Unsupported) -> JSON {
+    func file(_ reference: CertificateReference) -> JSON { .string("\(place.certificates)/\(reference.fileName)") }
+    var tls = JSONObject([
+      ("certificates", .array(CertificateReference.of(listener).map { .object(["certificate": file($0)]) }))
     ])
+    if let authority = listener["client_ca_tls_container_ref"].string, listener.text("client_authentication") != "NONE"
+    {
+      let mode: JSON = listener.text("client_authentication") == "MANDATORY" ? "require" : "optional"
+      var clients = JSONObject([("mode", mode), ("ca", file(CertificateReference(authority)))])
+      if let list = listener["client_crl_container_ref"].string { clients["crl"] = file(CertificateReference(list)) }
+      tls["client-auth"] = .object(clients)
+    }
+    let ciphers = listener.text("tls_ciphers").split(separator: ":").map(String.init)
+    let old = ciphers.filter { !$0.hasPrefix("TLS_") }
+    let new = ciphers.filter { $0.hasPrefix("TLS_") }
+    if !old.isEmpty { tls["ciphers"] = .strings(old) }
+    if !new.isEmpty { tls["cipher-suites"] = .strings(new) }
+    // Sluice has nothing below 1.2.
+    let versions = ["TLSv1.2": "1.2", "TLSv1.3": "1.3"].filter {
+      listener["tls_versions"].strings.contains($0.key)
+    }.values
+    guard let least = versions.min(), let most = versions.max() else { throw Unsupported("TLS below version 1.2") }
+    tls["min-version"] = .string(least)
+    tls["max-version"] = .string(most)
+    return .object(tls)
   }
 }

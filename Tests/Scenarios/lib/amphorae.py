@@ -4,11 +4,11 @@ two nginx members on the VIP's network, and the amphorae that the controller mak
 All is removed at the end by these names, whatever the controller did or was done to.
 """
 
+import asyncio
 import contextlib
 import os
 import pathlib
 import signal
-import socket
 import subprocess
 import threading
 import time
@@ -22,14 +22,15 @@ VIP = "10.77.0.100"
 
 
 class Cloud:
-    def __init__(self, s, amphora="", health="", compute="process", extra="", start=True, environment=None):
-        self.s = s
-        self.prefix = f"x{os.getpid() % 100000}-"
-        self.net = Network(s)
+    def __init__(self, s, amphora="", health="", compute="process", extra="", start=True, environment=None, tag=""):
+        """`tag` is one letter, for a scenario with several clouds."""
+        self.s, self.tag = s, tag
+        self.prefix = f"x{os.getpid() % 100000}{tag}-"
+        self.net = Network(s, tag)
         s.defer(self.sweep)
         self.host = self.net.host("ctl")
         settings = f"""
-directory: ${{dir}}/state
+directory: ${{dir}}/state{tag}
 compute: {compute}
 namespace-prefix: {self.prefix}
 api: {{ bind: "127.0.0.1:9876" }}
@@ -41,11 +42,12 @@ health: {{ bind: "10.250.0.1:5555", key: {KEY}, {health} }}
 {extra}
 """
         self.controller = Controller(
-            s, settings, port=9876, prefix=["nsenter", f"--net=/run/netns/{self.host.space}"], space=self.host,
+            s, settings, f"controller{tag}", port=9876, prefix=["nsenter", f"--net=/run/netns/{self.host.space}"], space=self.host,
             environment=environment, start=False)
         # The bridges are there before the controller, so that clients and members are plugged once.
-        for bridge in ("vip0", "sluicemgmt"):
-            self.host.ip("link", "add", bridge, "type", "bridge", "forward_delay", "0", "mcast_snooping", "0")
+        for number, bridge in enumerate(("vip0", "sluicemgmt")):
+            # With an address of its own, or it takes a port's, and another one's when that port goes.
+            self.host.ip("link", "add", bridge, "address", f"02:00:00:00:00:0{number + 1}", "type", "bridge", "forward_delay", "0", "mcast_snooping", "0")
             self.host.ip("link", "set", bridge, "up")
         self.client = self.guest("client", "10.77.0.10/24")
         self.members = [self.member(f"m{n}", f"10.77.0.{20 + n}") for n in (1, 2)]
@@ -63,14 +65,14 @@ health: {{ bind: "10.250.0.1:5555", key: {KEY}, {health} }}
 
     def member(self, name, address):
         host = self.guest(name, f"{address}/24")
-        folder = self.s.path(name)
+        folder = self.s.path(f"{name}{self.tag}")
         folder.mkdir()
         (folder / "nginx.conf").write_text(
             f"daemon off; master_process off; pid {folder}/pid; error_log {folder}/error.log; events {{}}\n"
             f"http {{ access_log off; client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f;"
             f" uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s; keepalive_requests 1000000;\n"
             f" server {{ listen {address}:80; location / {{ default_type text/plain; return 200 {name}; }} }} }}\n")
-        host.start(name, ["nginx", "-c", folder / "nginx.conf", "-p", folder, "-e", folder / "error.log"])
+        host.start(f"{name}{self.tag}", ["nginx", "-c", folder / "nginx.conf", "-p", folder, "-e", folder / "error.log"])
         return address
 
     def create(self, name="lb", vip=VIP, provider="amphora", wait=True, protocol="HTTP", seconds=60, **more):
@@ -92,7 +94,7 @@ health: {{ bind: "10.250.0.1:5555", key: {KEY}, {health} }}
     # MARK: amphorae as hosts
 
     def space(self, amphora):
-        return self.prefix + amphora.replace("-", "")[:20]
+        return self.prefix + amphora.replace("-", "")
 
     def spaces(self):
         return [line.split()[0] for line in run("ip", "netns", "list").splitlines() if line.startswith(self.prefix)]
@@ -106,10 +108,10 @@ health: {{ bind: "10.250.0.1:5555", key: {KEY}, {health} }}
                     found.append(int(pid))
         return found
 
-    def kill(self, amphora, word=""):
+    def kill(self, amphora, word="", number=signal.SIGKILL):
         for pid in self.pids(amphora, word):
             with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+                os.kill(pid, number)
 
     def holder(self, balancer, vip=VIP):
         """The amphora that has the address."""
@@ -126,10 +128,11 @@ health: {{ bind: "10.250.0.1:5555", key: {KEY}, {health} }}
                 index = line.split("@if")[1].split(":")[0]
                 for far in self.host.ip("-o", "link").splitlines():
                     if far.split(":")[0] == index:
-                        self.host.ip("link", "set", far.split(":")[1].strip().split("@")[0], "nomaster")
+                        # Without ARP, or the far end would answer for the controller itself.
+                        self.host.ip("link", "set", far.split(":")[1].strip().split("@")[0], "arp", "off", "nomaster")
 
     def logs(self):
-        for file in sorted(self.s.path("state").glob("amphorae/*/*.log")) + sorted(self.s.path("state").glob("amphorae/*/*/*.log")):
+        for file in sorted(self.s.path(f"state{self.tag}").glob("amphorae/*/*.log")) + sorted(self.s.path(f"state{self.tag}").glob("amphorae/*/*/*.log")):
             text = file.read_text(errors="replace").strip()
             if text:
                 print(f"   {file.relative_to(self.s.dir)}:\n     " + "\n     ".join(text.splitlines()[-6:]))
@@ -157,9 +160,9 @@ def run(*words, check=True):
 
 
 class Traffic:
-    """A request every few milliseconds from the client's namespace; when each was answered."""
+    """A request every few milliseconds from the client's namespace, whether the last one was answered or not."""
 
-    def __init__(self, cloud, vip=VIP, every=0.01, patience=0.25):
+    def __init__(self, cloud, vip=VIP, every=0.01, patience=3):
         self.cloud, self.vip, self.every, self.patience = cloud, vip, every, patience
         self.good, self.bad, self.names = [], [], {}
         self.running = True
@@ -169,43 +172,53 @@ class Traffic:
 
     def _run(self):
         with self.cloud.client:
-            while self.running:
-                start = time.monotonic()
-                answer = self._ask()
-                now = time.monotonic()
-                if answer:
-                    self.good.append((start, now))
-                    self.names[answer] = self.names.get(answer, 0) + 1
-                else:
-                    self.bad.append(now)
-                time.sleep(max(0, start + self.every - time.monotonic()))
+            asyncio.run(self._pace())
 
-    def _ask(self):
+    async def _pace(self):
+        tasks = set()
+        while self.running:
+            begin = time.monotonic()
+            task = asyncio.create_task(self._ask(begin))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+            await asyncio.sleep(max(0, begin + self.every - time.monotonic()))
+        if tasks:
+            await asyncio.wait(tasks, timeout=self.patience)
+
+    async def _ask(self, begin):
         try:
-            with socket.create_connection((self.vip, 80), self.patience) as connection:
-                connection.settimeout(self.patience)
-                connection.sendall(b"GET / HTTP/1.0\r\nHost: x\r\n\r\n")
-                data = b""
-                while part := connection.recv(4096):
-                    data += part
-            head, _, body = data.partition(b"\r\n\r\n")
-            return body.decode() if b" 200 " in head.split(b"\r\n")[0] else None
-        except OSError:
-            return None
+            async with asyncio.timeout(self.patience):
+                reader, writer = await asyncio.open_connection(self.vip, 80)
+                try:
+                    writer.write(b"GET / HTTP/1.0\r\nHost: x\r\n\r\n")
+                    head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+                finally:
+                    writer.close()
+            if b" 200 " not in head.split(b"\r\n")[0]:
+                raise OSError(head.split(b"\r\n")[0].decode() or "closed without an answer")
+        except (OSError, TimeoutError) as error:
+            self.bad.append((begin, time.monotonic(), f"{type(error).__name__} {error}"))
+            return
+        self.good.append((begin, time.monotonic()))
+        self.names[body.decode()] = self.names.get(body.decode(), 0) + 1
 
     def flows(self, seconds=15):
-        count = len(self.good)
-        wait(lambda: len(self.good) > count + 5, "the client gets answers", seconds)
+        """Whoever asks from now on is answered."""
+        begin = time.monotonic()
+        wait(lambda: sum(1 for start, _ in self.good[-50:] if start >= begin) > 5, "the client gets answers", seconds)
 
     def gap(self, since, until=None):
         """The longest time without an answer, from `since` on."""
-        times = [since] + [end for _, end in list(self.good) if end >= since and (until is None or end <= until)]
-        times.append(until or time.monotonic())
+        until = until or time.monotonic()
+        times = sorted([since, until, *(end for _, end in list(self.good) if since <= end <= until)])
         return max(b - a for a, b in zip(times, times[1:]))
 
-    def failed(self, since):
-        return sum(1 for moment in list(self.bad) if moment >= since)
+    def failures(self, since=0):
+        return [f"{end - begin:.2f} s: {why}" for begin, end, why in list(self.bad) if end >= since]
+
+    def slowest(self, since=0):
+        return max((end - begin for begin, end in list(self.good) if begin >= since), default=0)
 
     def stop(self):
         self.running = False
-        self.thread.join(2)
+        self.thread.join(self.patience + 2)
