@@ -30,12 +30,13 @@ extension HealthManager {
     let settings = settings
     return try await store.write { rows in
       let stale = try rows.stale(since: limit, now: source.now)
-      if let threshold = settings.threshold, stale.count >= threshold {
-        // So many at once: the fault is elsewhere. The guard holds until fewer are stale.
-        self.counters.withLockedValue { $0.heldBack = stale.count }
-        return .none
+      if let threshold = settings.threshold {
+        // So many at once: the fault is elsewhere. Half the time is enough to suspect, since the first of many is
+        // stale before the others are; the guard holds until fewer are silent.
+        let silent = try rows.silentCount(since: source.now - settings.timeout / 2)
+        self.counters.withLockedValue { $0.heldBack = silent >= threshold ? silent : 0 }
+        if silent >= threshold { return .none }
       }
-      self.counters.withLockedValue { $0.heldBack = 0 }
       guard let next = stale.first(where: { !skipped.contains($0.amphora) }) else { return .none }
       guard var tree = try rows.tree(next.tree), let amphora = tree[.amphora, next.amphora],
         [.active, .error].contains(tree.loadBalancer.provisioning), try rows.flow(of: next.tree) == nil

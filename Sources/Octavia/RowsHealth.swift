@@ -46,6 +46,12 @@ extension Rows {
     ).map { ($0["amphora"], $0["tree"], Timestamp(microseconds: $0["updated"])) }
   }
 
+  /// Amphorae that nobody replaces and that have not been heard of since `limit`.
+  package func silentCount(since limit: Timestamp) throws -> Int {
+    try Int.fetchOne(
+      db, sql: "SELECT count(*) FROM health WHERE busy = 0 AND updated < ?", arguments: [limit.microseconds]) ?? 0
+  }
+
   package func watchedCount() throws -> Int { try Int.fetchOne(db, sql: "SELECT count(*) FROM health") ?? 0 }
 
   package func lastHeard(_ amphora: String) throws -> (

@@ -40,6 +40,7 @@ def run(s):
     first = set(alive)
     bad_packets(s, one, ports[0], next(iter(first)))
     claims(s, one, two, made, first, alive)
+    guard(s)
 
 
 def bad_packets(s, one, port, amphora):
@@ -69,6 +70,35 @@ def bad_packets(s, one, port, amphora):
         client.sendto(pack(message(amphora), KEY, raw=True), ("127.0.0.1", port))
         wait(lambda: one.get("/sluice/health")["taken"] > taken, "it is taken")
     client.close()
+
+
+def guard(s):
+    """Ten of ten silent at once are no amphora's fault; two are."""
+    alive = set()
+    one = Controller(s, settings("guarded", "timeout: 1500ms, interval: 100ms, grace: 1s, failover-threshold: 5").replace("/state", "/guarded"), "guarded")
+    Sender(s, lambda: list(alive), KEY, [s.port("guarded-health")])
+    for number in range(10):
+        made = one.must("POST", "/v2/lbaas/loadbalancers", {"loadbalancer": {"name": f"g{number}", "vip_subnet_id": SUBNET}})["loadbalancer"]["id"]
+        one.settled(made)
+        alive.update(a["id"] for a in one.amphorae(made))
+    everybody = set(alive)
+
+    def health():
+        return one.get("/sluice/health")
+    with s.fact("more silent amphorae than the threshold: nothing is replaced for as long as that is so"):
+        alive.clear()
+        wait(lambda: health()["held_back"] == 10, "all are held back", 15)
+        until = time.monotonic() + 2
+        wait(lambda: health()["claimed"] > 0 or time.monotonic() > until, "a while passes", 5)
+        equal(health()["claimed"], 0, "claimed")
+        equal({a["id"] for a in one.get("/v2/octavia/amphorae", "amphorae")}, everybody, "amphorae")
+    with s.fact("when most are back, the few that are not are replaced"):
+        gone = set(sorted(everybody)[:2])
+        alive.update(everybody - gone)
+        wait(lambda: health()["claimed"] == 2, "two are claimed", 15)
+        wait(lambda: not gone & {a["id"] for a in one.get("/v2/octavia/amphorae", "amphorae")}, "two are replaced", 15)
+        equal(health()["held_back"], 0, "held back")
+    s.figure("mass failure guard", "10 of 10 silent: 0 replaced; 2 of 10 silent: 2 replaced")
 
 
 def sign(body):
