@@ -9,7 +9,7 @@ from lib.settings import OUT
 
 # What must be there -> the Debian package that brings it.
 PACKAGES = {
-    "haproxy": "haproxy", "nginx": "nginx", "wrk": "wrk", "h2load": "nghttp2-client", "perf": "linux-perf",
+    "haproxy": "haproxy", "nginx": "nginx", "wrk": "wrk", "h2load": "nghttp2-client", "nghttpd": "nghttp2-server", "perf": "linux-perf",
     "valgrind": "valgrind", "strace": "strace", "/usr/lib/nginx/modules/ngx_stream_module.so": "libnginx-mod-stream",
     "/usr/sbin/knotd": "knot", "/usr/sbin/gdnsd": "gdnsd",
     "/usr/lib/python3.11/ensurepip": "python3-venv",

@@ -41,8 +41,8 @@ def resumed(processes, port, seconds):
     return {"seconds": max(1, round(seconds)), "requests": int(found[-1][0]), "bytes": 0, "errors": 0}
 
 
-def h2load(processes, port, seconds, path="/x", streams=32, connections=8, message=None):
-    """Requests by HTTP/2 with prior knowledge; percentiles from its log of each request."""
+def h2load(processes, port, seconds, path="/x", streams=32, connections=8, message=None, secure=False):
+    """Requests by HTTP/2, by ALPN or with prior knowledge; percentiles from its log of each request."""
     log = OUT / "h2load.log"
     log.unlink(missing_ok=True)
     command = [
@@ -51,7 +51,7 @@ def h2load(processes, port, seconds, path="/x", streams=32, connections=8, messa
         body = OUT / "h2load.message"
         body.write_bytes(message)
         command += ["-d", body, "-H", "content-type: application/grpc", "-H", "te: trailers"]
-    text = processes.output([*command, f"http://127.0.0.1:{port}{path}"], machine.LOAD_CORE, seconds + 30)
+    text = processes.output([*command, f"{'https' if secure else 'http'}://127.0.0.1:{port}{path}"], machine.LOAD_CORE, seconds + 30)
     rows = [line.split("\t") for line in log.read_text().splitlines()]
     times = sorted(int(row[2]) for row in rows)
     failed = sum(not row[1].startswith("2") for row in rows)

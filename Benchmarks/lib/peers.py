@@ -43,8 +43,8 @@ class Peer:
         words = {"PORT": port, "B1": ports[0], "B2": ports[1], "OUT": folder, "TLS": ""}
         if shape.kind == "http":
             words.update(self.words(shape, folder, ports))
-            if shape.secure:
-                words["TLS"] = self.encryption(*certificate())
+            words["SCHEME"] = "https" if shape.secure else "http"
+            words["TLS"] = self.encryption(shape, *certificate()) if shape.secure else self.in_clear(shape)
         elif self.name == "haproxy":
             words.update(self.tuning(shape))
         path = folder / f"{self.name}.{self.suffix}"
@@ -61,7 +61,11 @@ class Peer:
             wait_until(lambda: ready(port), popen, 90, what)
         return popen
 
-    def encryption(self, chain, key, bundle):
+    def in_clear(self, shape):
+        """The same place in the config, without TLS."""
+        return ""
+
+    def encryption(self, shape, chain, key, bundle):
         """The words that put TLS in front."""
         raise Trouble(f"{self.name} has no TLS in these benchmarks")
 
@@ -113,7 +117,7 @@ class Sluice(Peer):
     def command(self, config):
         return [self.binary(), "run", config], {}
 
-    def encryption(self, chain, key, bundle):
+    def encryption(self, shape, chain, key, bundle):
         return f"    tls: {{ certificate: {chain}, key: {key} }}"
 
     def words(self, shape, folder, ports):
@@ -158,8 +162,12 @@ class HAProxy(Peer):
         tune = {"splice": "  tune.pipesize 524288\n", "large": "  tune.bufsize 65536\n"}.get(shape.variant, "")
         return {"TUNE": tune, "LOG": splice}
 
-    def encryption(self, chain, key, bundle):
-        return f" ssl crt {bundle} ciphersuites TLS_AES_128_GCM_SHA256 ciphers ECDHE-ECDSA-AES128-GCM-SHA256 alpn http/1.1"
+    def in_clear(self, shape):
+        return " proto h2" if shape.client == "h2" else ""
+
+    def encryption(self, shape, chain, key, bundle):
+        alpn = "h2,http/1.1" if shape.client == "h2" else "http/1.1"
+        return f" ssl crt {bundle} ciphersuites TLS_AES_128_GCM_SHA256 ciphers ECDHE-ECDSA-AES128-GCM-SHA256 alpn {alpn}"
 
     def words(self, shape, folder, ports):
         words = self.tuning(shape)
@@ -181,7 +189,6 @@ class HAProxy(Peer):
             check, proto = ("", " proto h2") if shape.upstream == "h2" else ("  option httpchk GET /", "")
             pools += [f"backend {name}", f"  balance {policy}", check]
             pools += [f"  server s{i} {address} check inter 2s{proto}" for i, address in enumerate(backends)]
-        words["PROTO"] = " proto h2" if shape.client == "h2" else ""
         return {**words, "ROUTES": "\n".join(routes), "POOLS": "\n".join(pools)}
 
     def reload(self, popen, folder):
@@ -192,7 +199,7 @@ class HAProxy(Peer):
 class Nginx(Peer):
     name, kinds, checks = "nginx", ("http", "tcp", "udp"), False
 
-    def encryption(self, chain, key, bundle):
+    def encryption(self, shape, chain, key, bundle):
         return (
             f"  ssl_certificate {chain}; ssl_certificate_key {key}; ssl_protocols TLSv1.2 TLSv1.3;\n"
             "  ssl_prefer_server_ciphers on; ssl_ciphers ECDHE-ECDSA-AES128-GCM-SHA256; ssl_conf_command Ciphersuites TLS_AES_128_GCM_SHA256;")
@@ -213,12 +220,11 @@ class Nginx(Peer):
                 pools.append("    zone z_%s 4m;" % name)
             pools += [f"    server {address};" for address in backends]
             pools.append("    keepalive 256; keepalive_requests 1000000000; keepalive_timeout 60s;\n  }")
-        http2 = " http2" if shape.client == "h2" else ""
+        how = (" ssl" if shape.secure else "") + (" http2" if shape.client == "h2" else "")
         # nginx speaks HTTP/2 to servers as gRPC alone.
         to = "grpc_pass grpc" if shape.upstream == "h2" else "proxy_pass http"
         version = f"location = /version {{ return 200 {shape.version}; }} " if shape.version else ""
-        servers = [f"  server {{ listen 127.0.0.1:@@ default_server reuseport backlog=4096{' ssl' if shape.secure else ''}; {version}location / {{ proxy_pass http://web; }} }}"]
-        servers = [f"  server {{ listen 127.0.0.1:@@ default_server reuseport backlog=4096{http2}; {version}location / {{ {to}://web; }} }}"]
+        servers = [f"  server {{ listen 127.0.0.1:@@ default_server reuseport backlog=4096{how}; {version}location / {{ {to}://web; }} }}"]
         for host, paths in shape.routes():
             places = " ".join(f"location {path}/ {{ proxy_pass http://{pool}; }}" for path, pool in paths)
             servers.append(f"  server {{ listen 127.0.0.1:@@; server_name {host}; {version}{places} location / {{ proxy_pass http://web; }} }}")

@@ -58,6 +58,7 @@ def with_haproxy(shape, variants, peers=PEERS):
 HTTP, ROUTED = Shape(), Shape(hosts=1000, paths=10, pools=1)
 TCP, UDP = Shape(kind="tcp"), Shape(kind="udp")
 H2C, H2H2 = Shape(client="h2"), Shape(client="h2", upstream="h2", backends=("@0",))
+H2TLS = Shape(client="h2", secure=True)
 MANY = Shape(backends=tuple(f"127.1.{i // 250}.{i % 250 + 1}:@" for i in range(2000)))
 SECURE = HTTP.with_(secure=True)
 TUNED = {"splice": "splice", "large": "64 KiB buffers"}
@@ -146,6 +147,9 @@ ALL = (
     Scenario(
         "tls-resumed", "a resumed handshake (TLS 1.2, ticket) for each connection, one at a time", everybody(SECURE, PEERS[:3]),
         client=load.resumed, unit="handshake", at_most=1.0, aim=0.95),
+    Scenario(
+        "h2-tls", "HTTP/2 over TLS 1.3, 8 connections of 32 streams, tiny responses of HTTP/1.1 backends",
+        everybody(H2TLS, PEERS[:3]), client=lambda p, port, s: load.h2load(p, port, s, secure=True), at_most=1.0, aim=0.85),
     Scenario(
         "tls-idle", "10,000 kept TLS connections that have had one answer each: bytes of memory for each",
         everybody(SECURE, PEERS[:3]), measure=special.idle, metric="bytes_per_connection", unit="connection", at_most=0.5,
