@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import os
 import json
 import re
 import socket
@@ -183,6 +184,15 @@ def tickets(s, ca, node):
         again = Node(s, name="sluice-again")
         ensure(resumes(s, "web", session, 3), "the session is gone")
         node.process, node.name = again.process, again.name
+    with s.fact("ticket keys that somebody else puts there are taken over, and what is none is not"):
+        keys, path = s.path("tickets.bin").read_bytes(), s.path("tickets.bin")
+        put = lambda content: (s.path("tickets.fresh").write_bytes(content), os.replace(s.path("tickets.fresh"), path))
+        put(os.urandom(80))
+        wait(lambda: not resumes(s, "web", session, 3), "the session cannot be resumed with other keys", 6)
+        put(b"nothing of the kind")
+        wait(lambda: "no ticket keys in it" in node.process.log(), "it says so", 6)
+        put(keys)
+        wait(lambda: resumes(s, "web", session, 3), "it can with its own", 6)
 
 
 def rules(s, ca, node):
