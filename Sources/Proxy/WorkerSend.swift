@@ -2,7 +2,9 @@ import HTTP
 import Kernel
 import Model
 import Reactor
+import Routing
 import Sniff
+import TLS
 
 /// A request on its way to a backend: first what is held for another try, then the body as it comes.
 extension Worker {
@@ -255,11 +257,35 @@ extension Worker {
     }
     outgoing.clear()
     // Version 1 has no words for a client and a destination of different families.
-    outgoing.append(version == .v1 ? header.encodeV1() ?? Array("PROXY UNKNOWN\r\n".utf8) : header.encodeV2())
+    outgoing.append(
+      version == .v1 ? header.encodeV1() ?? Array("PROXY UNKNOWN\r\n".utf8) : header.encodeV2(facts: proxyFacts(client))
+    )
     if deliverOutgoing(0..<outgoing.count, to: stream) == .failed {
       retryOrFail(exchange, .connectFailed)
       return false
     }
     return true
+  }
+
+  /// What TLS tells of a client, for those behind us who do not see it.
+  private mutating func proxyFacts(_ client: UInt32) -> ProxyFacts {
+    var result = ProxyFacts()
+    let index = connection(of: client)
+    let channel = streams[index].channel
+    guard channel != Stream.none else {
+      // A ClientHello that is passed on unread tells the name.
+      result.serverName = facts[index]?.serverName ?? ""
+      return result
+    }
+    result.negotiated = channels.protocolName(channel)
+    result.serverName = channels.serverName(channel)
+    var encryption = ProxyFacts.Encryption(version: channels.version(channel), cipher: channels.cipher(channel))
+    if let identity = channels.identity(channel) {
+      encryption.hasCertificate = true
+      encryption.commonName = identity.commonName
+      encryption.isResumed = channels.isResumed(channel)
+    }
+    result.encryption = encryption
+    return result
   }
 }

@@ -88,7 +88,7 @@ enum ProxyBinary {
 
 extension ProxyHeader {
   /// The binary form, with a CRC32C when asked for. Mixed families go as IPv6 with mapped addresses.
-  package func encodeV2(checksum: Bool = false) -> [UInt8] {
+  package func encodeV2(checksum: Bool = false, facts: ProxyFacts = ProxyFacts()) -> [UInt8] {
     var writer = ByteWriter(capacity: 64)
     writer.append(ProxyBinary.signature)
     switch origin {
@@ -112,9 +112,10 @@ extension ProxyHeader {
       writer.u16(source.port)
       writer.u16(destination.port)
     }
+    if case .proxied = origin { writer.append(facts.bytes) }
+    writer.patch16(at: 14, UInt16(writer.count - 16 + (checksum ? 7 : 0)))
     guard checksum else { return writer.bytes }
 
-    writer.patch16(at: 14, UInt16(writer.count - 16 + 7))
     writer.u8(ProxyBinary.crc32cType)
     writer.u16(4)
     let valueStart = writer.count

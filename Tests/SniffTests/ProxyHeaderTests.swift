@@ -24,6 +24,25 @@ private let signature: [UInt8] = [0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51
 private func endpoint(_ text: String) throws -> Endpoint { try #require(Endpoint(text)) }
 
 @Suite struct ProxyHeaderTests {
+  @Test func whatTLSTellsIsBehindTheAddresses() throws {
+    let header = ProxyHeader(source: try endpoint("192.0.2.1:56324"), destination: try endpoint("198.51.100.2:443"))
+    var facts = ProxyFacts()
+    facts.negotiated = "h2"
+    facts.serverName = "a.test"
+    var encryption = ProxyFacts.Encryption(version: "TLSv1.3", cipher: "X")
+    encryption.hasCertificate = true
+    encryption.commonName = "bob"
+    facts.encryption = encryption
+    let bytes = header.encodeV2(checksum: true, facts: facts)
+    let added: [UInt8] =
+      [1, 0, 2] + Array("h2".utf8) + [2, 0, 6] + Array("a.test".utf8) + [0x20, 0, 25, 7, 0, 0, 0, 0]
+      + [0x21, 0, 7] + Array("TLSv1.3".utf8) + [0x22, 0, 3] + Array("bob".utf8) + [0x23, 0, 1] + Array("X".utf8)
+    #expect(Array(bytes[28..<28 + added.count]) == added)
+    // Our own reader takes it, checksum and all.
+    #expect(parse(bytes) == .success(Parsed(header: header, length: bytes.count)))
+    #expect(ProxyHeader(.local).encodeV2(facts: facts) == signature + [0x20, 0, 0, 0])
+  }
+
   @Test func textIsParsed() throws {
     let v4 = "PROXY TCP4 192.0.2.1 198.51.100.2 56324 443\r\n"
     let header = ProxyHeader(source: try endpoint("192.0.2.1:56324"), destination: try endpoint("198.51.100.2:443"))

@@ -237,6 +237,16 @@ def pattern_sha256(count):
     return digest.hexdigest()
 
 
+def tlvs(block):
+    """{type: value}; of PP2_TYPE_SSL (0x20) its flags, its verdict and its own."""
+    found = {}
+    while block:
+        kind, size = block[0], int.from_bytes(block[1:3], "big")
+        value, block = block[3:3 + size], block[3 + size:]
+        found[kind] = (value[0], int.from_bytes(value[1:5], "big"), tlvs(value[5:])) if kind == 0x20 else value
+    return found
+
+
 def read_proxy(wire):
     """A PROXY protocol header, v1 or v2: (version, source, source port, destination, destination port)."""
     start = wire.exactly(12)
@@ -248,6 +258,7 @@ def read_proxy(wire):
         kind, size = {0x11: (socket.AF_INET, 4), 0x12: (socket.AF_INET, 4), 0x21: (socket.AF_INET6, 16)}[family]
         source, destination = (socket.inet_ntop(kind, block[i * size:(i + 1) * size]) for i in range(2))
         ports = [int.from_bytes(block[2 * size + i:2 * size + i + 2], "big") for i in (0, 2)]
+        wire.tlvs = tlvs(block[2 * size + 4:])
         return ("v2", source, ports[0], destination, ports[1])
     wire.buffer = start + wire.buffer
     words = wire.line().split(" ")
