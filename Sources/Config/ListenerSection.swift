@@ -36,7 +36,7 @@ extension Reader {
       udp.read("max-sessions", .integer(1...10_000_000), into: &result.udp.maxSessions)
       udp.read("replies", .integer(1...1_000_000), into: &result.udp.replies)
     }
-    fields.with("tls", .listenerTLS) { result.tls = listenerTLS($0, transport) }
+    fields.with("tls", .listenerTLS) { result.tls = listenerTLS($0, result) }
     result.routes = routes(fields, entry, result)
     return result
   }

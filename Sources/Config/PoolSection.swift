@@ -38,13 +38,16 @@ extension Reader {
     fields.read("priority-threshold", .share(), into: &result.priorityThreshold)
     fields.read("send-proxy", .choice([("v1", ProxyVersion.v1), ("v2", ProxyVersion.v2)]), into: &result.sendProxy)
     fields.read("protocol", .word, into: &result.protocol)
-    if result.protocol == .h2, result.sendProxy != nil {
+    if result.protocol != .h1, result.sendProxy != nil {
       fields.error(
         at: "send-proxy",
         "`send-proxy`: connections of a pool that speaks h2 are shared by clients; none is one client's")
     }
     fields.read("idle-connections", .integer(0...100_000), into: &result.idleConnections)
-    fields.with("tls", .poolTLS) { result.tls = poolTLS($0) }
+    fields.with("tls", .poolTLS) { result.tls = poolTLS($0, result.protocol) }
+    if result.protocol == .auto, fields.lacks("tls") {
+      fields.error(at: "protocol", "`protocol`: auto is agreed on by TLS, and `tls` is not given; expected h1 or h2")
+    }
     fields.with("versions", .versions) { result.versions = versions($0, result) }
     return ReadPool(pool: result, place: entry.keyPlace, fields: fields, backendPlaces: backends.map(\.place))
   }

@@ -2,7 +2,7 @@ import Model
 
 /// `tls` of listeners and pools. Its files are read here, and looked at by `MaterialChecks`.
 extension Reader {
-  func listenerTLS(_ fields: Fields, _ transport: Listener.Transport) -> ListenerTLS? {
+  func listenerTLS(_ fields: Fields, _ listener: Listener) -> ListenerTLS? {
     var certificates: [CertificateFiles] = []
     if fields.has("certificates") {
       for key in ["certificate", "key", "ocsp"] where fields.has(key) {
@@ -21,7 +21,13 @@ extension Reader {
     result.parameters = parameters(fields)
     result.protocols = protocols(fields)
     // What a http listener can speak is known.
-    if transport == .http, !fields.has("alpn") { result.protocols = ["http/1.1"] }
+    if listener.transport == .http {
+      if !fields.has("alpn") {
+        result.protocols = listener.http2.enabled ? ["h2", "http/1.1"] : ["http/1.1"]
+      } else if result.protocols.contains("h2"), !listener.http2.enabled {
+        fields.error(at: "alpn", "`alpn`: h2 is offered, and `http2` is not enabled")
+      }
+    }
     fields.with("client-auth", .clientAuth) { result.clients = clientAuthentication($0) }
     fields.read("strict-sni", .boolean, into: &result.strictNames)
     fields.read("tickets", .boolean, into: &result.tickets)
@@ -31,7 +37,7 @@ extension Reader {
     return certificates.isEmpty ? nil : result
   }
 
-  func poolTLS(_ fields: Fields) -> PoolTLS {
+  func poolTLS(_ fields: Fields, _ spoken: PoolProtocol) -> PoolTLS {
     var result = PoolTLS()
     let ca = file(fields, "ca")
     let verify = Kind<Bool>.choice([("on", true), ("off", false)])
@@ -54,6 +60,19 @@ extension Reader {
     }
     result.parameters = parameters(fields)
     result.protocols = protocols(fields)
+    if fields.lacks("alpn") {
+      result.protocols =
+        switch spoken {
+        case .h1: []
+        case .h2: ["h2"]
+        case .auto: ["h2", "http/1.1"]
+        }
+    } else if spoken != .h1, !result.protocols.contains("h2") {
+      fields.error(at: "alpn", "`alpn`: the pool's `protocol` is \(spoken.rawValue), and h2 is not offered")
+    } else if spoken == .h1, result.protocols.contains("h2") {
+      fields.error(
+        at: "alpn", "`alpn`: h2 is offered, and the pool's `protocol` is h1; expected `protocol: auto` or h2")
+    }
     fields.read("resume", .boolean, into: &result.resumes)
     return result
   }

@@ -19,6 +19,8 @@ package struct FrameEvent: Sendable {
     case settings
     /// A frame was invalid; the library has dealt with it.
     case violation
+    /// More streams at once than allowed, which ends the connection.
+    case excess
   }
 
   package var kind: Kind

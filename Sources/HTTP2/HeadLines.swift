@@ -73,6 +73,7 @@ package struct HeadLines: ~Copyable {
     case .connection, .keepAlive, .proxyConnection, .transferEncoding, .upgrade, .te, .http2Settings: return
     // RFC 8441 §5: the handshake's proof has no place here.
     case .other where kind == .response && text.bytes(name).isExactly("sec-websocket-accept"): return
+    case .other where kind == .request && text.bytes(name).isExactly("sec-websocket-key"): return
     case .host where kind == .request: authority = start..<end
     default: lines.append(Line(name: name, value: start..<end))
     }

@@ -31,4 +31,6 @@ package enum PoolProtocol: String, Hashable, Sendable, CaseIterable {
   case h1
   /// By ALPN where the pool uses TLS, else by prior knowledge.
   case h2
+  /// What the backend chooses of both, by ALPN.
+  case auto
 }

@@ -38,9 +38,20 @@ package struct Probe: Hashable, Sendable {
   /// Whether it speaks TLS where its pool does.
   package var usesTLS: Bool {
     switch kind {
-    case .tcp, .http: !isClear
-    case .udp, .exec, .grpc: false
+    case .tcp, .http, .grpc: !isClear
+    case .udp, .exec: false
     }
+  }
+
+  /// The pool's encryption for this check, which speaks one protocol whatever else the backends are asked for.
+  package func encryption(_ pool: PoolTLS?) -> PoolTLS? {
+    guard usesTLS, var tls = pool else { return nil }
+    switch kind {
+    case .grpc: tls.protocols = ["h2"]
+    case .http: if !tls.protocols.isEmpty { tls.protocols = ["http/1.1"] }
+    case .tcp, .udp, .exec: break
+    }
+    return tls
   }
 }
 

@@ -161,7 +161,7 @@ package struct Truth: Sendable {
         if let probe = pool.probe {
           let address = backend.address.with(port: backend.probePort)
           var target = ProbeTarget(key: key, address: address, check: .probe(probe))
-          if probe.usesTLS { target.tls = pool.tls }
+          target.tls = probe.encryption(pool.tls)
           targets.append(target)
         }
         if let agent = pool.agent {

@@ -51,7 +51,8 @@ struct CheckPlan: Sendable {
         method: http.method, statuses: http.expect, body: try patterns.compiled(http.body))
       return (.http(expectation), request(http, target.address))
     case .grpc(let grpc):
-      let check = GRPCCheck(service: grpc.service, authority: grpc.authority ?? host(target.address))
+      let check = GRPCCheck(
+        service: grpc.service, authority: grpc.authority ?? host(target.address), isSecure: target.tls != nil)
       return (.grpc(check), check.send)
     case .exec(let command):
       let environment = [

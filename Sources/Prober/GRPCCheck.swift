@@ -1,7 +1,7 @@
 package import Health
 import HTTP2
 
-/// The standard health check of gRPC (grpc.health.v1.Health/Check) over HTTP/2 with prior knowledge.
+/// The standard health check of gRPC (grpc.health.v1.Health/Check) over HTTP/2: by ALPN, or in clear with prior knowledge.
 ///
 /// Source: github.com/grpc/grpc, doc/health-checking.md.
 package struct GRPCCheck: Sendable {
@@ -12,8 +12,11 @@ package struct GRPCCheck: Sendable {
   private let message: [UInt8]
   private var received: [UInt8] = []
 
+  private let isSecure: Bool
+
   /// - Parameter authority: what :authority says.
-  package init(service: String, authority: String) {
+  package init(service: String, authority: String, isSecure: Bool = false) {
+    self.isSecure = isSecure
     request = Array(
       ("POST /grpc.health.v1.Health/Check HTTP/1.1\r\nhost: \(authority)\r\ncontent-type: application/grpc\r\n"
         + "user-agent: sluice-probe\r\n\r\n").utf8)
@@ -43,7 +46,7 @@ package struct GRPCCheck: Sendable {
   private func begin() -> FrameEngine {
     let engine = FrameEngine()
     engine.open(0, .client, FrameSettings())
-    _ = engine.request(0, request.span, as: 0, secure: false, trailers: true, end: false)
+    _ = engine.request(0, request.span, as: 0, secure: isSecure, trailers: true, end: false)
     engine.offer(0, pending: message.count, complete: true, trailers: false)
     return engine
   }

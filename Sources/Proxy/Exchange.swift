@@ -65,6 +65,10 @@ struct Exchange: BitwiseCopyable {
     static let grpc = Flags(rawValue: 33_554_432)
     /// Its backend speaks HTTP/2.
     static let toBranch = Flags(rawValue: 16_777_216)
+    /// How its body is framed is decided with its backend, which may choose what it speaks.
+    static let undecided = Flags(rawValue: 67_108_864)
+    /// Its backend has chosen otherwise than it did before.
+    static let protocolChanged = Flags(rawValue: 134_217_728)
     /// The next try is not sent on a kept-alive connection.
     static let wantsFreshConnection = Flags(rawValue: 1_048_576)
   }
@@ -105,6 +109,8 @@ struct Exchange: BitwiseCopyable {
   var status: UInt16 = 0
   /// grpc-status, once it is known.
   var grpcStatus = Exchange.noStatus
+  /// From when on a client that resets its call does so for its deadline, in loop milliseconds.
+  var grpcDeadline = Int64.max
   var ending = Ending.none
 
   /// The rewritten head and the body's beginning, until they are sent and cannot be wanted again.
@@ -121,6 +127,11 @@ struct Exchange: BitwiseCopyable {
   var stickyHash: UInt64 = 0
   /// By persistence: the index to go to; -1: none.
   var wanted: Int32 = -1
+
+  /// Trailers of HTTP/1.1 for a backend that speaks HTTP/2, until they are sent and cannot be wanted again.
+  var trailers = Chain()
+  /// What the client of a WebSocket handshake will look for in the answer, where the backend has no such thing.
+  var proof = Chain()
 
   var bytesIn: Int64 = 0
   var bytesOut: Int64 = 0
@@ -220,12 +231,13 @@ extension BodyState {
 enum Ending: BitwiseCopyable {
   case none
   case clientClosed, clientTimeout, malformedRequest, bodyTooLarge, headTimeout
-  case accessDenied, rateLimited, noRoute, connectRefused
+  case accessDenied, rateLimited, noRoute, connectRefused, misdirected
   case noBackend, poolMissing, queueFull, queueTimeout
   case connectFailed, connectTimeout, handshakeFailed
   case backendReset, backendClosed, responseTimeout, malformedResponse, bodyCut
   case streamRefused, drained
   case requestTimeout, outOfBuffers, stopped, internalLimit, routeUndecided, tunnelIdle
+  case upgradeUnsupported
   case sessionIdle, sessionEvicted, listenerRemoved
 
   var text: StaticString {
@@ -240,6 +252,7 @@ enum Ending: BitwiseCopyable {
     case .rateLimited: "rate-limited"
     case .noRoute: "no-route"
     case .connectRefused: "connect-not-allowed"
+    case .misdirected: "misdirected"
     case .noBackend: "no-healthy-backend"
     case .poolMissing: "pool-removed"
     case .queueFull: "queue-full"
@@ -260,6 +273,7 @@ enum Ending: BitwiseCopyable {
     case .internalLimit: "internal-limit"
     case .routeUndecided: "route-undecided"
     case .tunnelIdle: "tunnel-idle"
+    case .upgradeUnsupported: "upgrade-unsupported"
     case .sessionIdle: "session-idle"
     case .sessionEvicted: "session-evicted"
     case .listenerRemoved: "listener-removed"
@@ -272,14 +286,13 @@ enum Ending: BitwiseCopyable {
     case .noBackend, .poolMissing: "no server is available\n"
     case .queueFull, .queueTimeout: "too many requests wait\n"
     case .connectFailed, .connectTimeout, .handshakeFailed: "no server could be reached\n"
-    case .backendReset, .backendClosed: "the server closed the connection\n"
-    case .connectFailed, .connectTimeout: "no server could be reached\n"
     case .backendReset, .backendClosed, .streamRefused: "the server closed the connection\n"
     case .malformedResponse: "the server sent an invalid response\n"
     case .responseTimeout, .requestTimeout: "the server did not answer in time\n"
     case .bodyTooLarge: "request body too large\n"
     case .malformedRequest: "malformed request\n"
     case .clientTimeout: "request timeout\n"
+    case .upgradeUnsupported: "the server takes no such connection\n"
     default: "request failed\n"
     }
   }

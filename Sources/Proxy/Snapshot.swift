@@ -251,8 +251,10 @@ final class CompiledPool: Sendable {
   let loggedName: [UInt8]
   /// By index.
   private let slots: [UInt32]
-  /// Its backends speak HTTP/2.
+  /// Its backends speak HTTP/2, or may.
   let isMultiplexed: Bool
+  /// Each of its backends chooses.
+  let mayFallBack: Bool
   /// nil: its clients are not divided by version.
   let split: CompiledSplit?
   /// Differs when a backend has come, gone or moved.
@@ -279,7 +281,8 @@ final class CompiledPool: Sendable {
     countsServerErrors = model.outlier?.countServerErrors == true
     attempts = UInt8(clamping: model.retry.attempts)
     retriesStatus = !model.retry.onStatus.isEmpty
-    isMultiplexed = model.protocol == .h2
+    isMultiplexed = model.protocol != .h1
+    mayFallBack = model.protocol == .auto
     persists = model.persistence != nil
     loggedName = CompiledListener.logged(model.name)
     learnsLatency = model.policy == .peakEWMA

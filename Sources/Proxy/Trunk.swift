@@ -26,6 +26,8 @@ struct Trunk: BitwiseCopyable {
   var served: UInt32 = 0
   /// Backend: how many the peer takes at once, and the next trunk to the same slot.
   var maxStreams: UInt32 = Trunk.assumedStreams
+  /// It has said what it takes.
+  var hasSettings = false
   var next = Stream.none
   var previous = Stream.none
   /// There is something to send when the turn ends.

@@ -100,6 +100,8 @@ struct Worker: ~Copyable {
   var trunks: Slab<Trunk>
   var dirtyTrunks: [UInt32] = []
   var backendTrunks: [UInt32] = []
+  /// By slot: of those that may choose, who has chosen HTTP/1.1.
+  var speaksHTTP1: [Bool] = []
   /// Streams that have more to read than one turn allows.
   var ready: [UInt64] = []
   /// Pools with requests that wait and a backend that has room again.

@@ -56,14 +56,20 @@ extension Worker {
       adoptVersions(row, pool)
       for standing in pool.standings {
         slots.insert(standing.slot)
-        while backendTrunks.count <= Int(standing.slot.index) { backendTrunks.append(Stream.none) }
+        while backendTrunks.count <= Int(standing.slot.index) {
+          backendTrunks.append(Stream.none)
+          speaksHTTP1.append(false)
+        }
         while idle.count <= Int(standing.slot.index) { idle.append(IdleList()) }
       }
     }
     for slot in idle.indices where idle[slot].count > 0 && !slots.contains(BackendSlot(UInt32(slot))) {
       closeIdle(slot)
     }
-    for slot in backendTrunks.indices where !slots.contains(BackendSlot(UInt32(slot))) { closeTrunks(slot) }
+    for slot in backendTrunks.indices where !slots.contains(BackendSlot(UInt32(slot))) {
+      closeTrunks(slot)
+      speaksHTTP1[slot] = false
+    }
   }
 
   /// Tunnels at backends that are drained have the pool's time left, where it has one.

@@ -8,7 +8,7 @@ import Reactor
 extension Worker {
   static let maxEarlyRetries = 3
 
-  /// Finds a backend for the exchange, and goes on with it; or queues the exchange, or fails it.
+  /// Finds a backend for the exchange, and goes on with it; or queues or fails the exchange.
   mutating func assign(_ exchange: UInt32) {
     let row = Int(exchanges[exchange].pool)
     guard row < current.pools.count, let pool = current.pools[row] else {
@@ -87,7 +87,13 @@ extension Worker {
       exchanges[exchange].flags.contains(.grpc) ? callTimeout(exchange) : pool.responseTimeout
     counters.add(slot, .requests)
     if pool.persists { rememberPersistence(exchange, index, pool) }
-    if pool.isMultiplexed, exchanges[exchange].kind == .http {
+    takeConnection(exchange, index, pool)
+  }
+
+  /// Puts the exchange on a connection to its backend: one that is there, or a new one.
+  mutating func takeConnection(_ exchange: UInt32, _ index: Int, _ pool: CompiledPool) {
+    let slot = exchanges[exchange].slot
+    if pool.isMultiplexed, exchanges[exchange].kind == .http, !speaksHTTP1[Int(slot.index)] {
       takeBranch(exchange, index, pool)
     } else if exchanges[exchange].kind == .http, let reused = popIdle(slot, for: exchange) {
       attach(reused, exchange)
@@ -174,6 +180,7 @@ extension Worker {
       backendSucceeded(exchange)
       return startTunnel(exchange)
     }
+    if pool.mayFallBack, !settleFraming(exchange) { return retryOrFail(exchange, .none) }
     exchanges[exchange].phase = .sent
     let perTry = exchanges[exchange].tryTimeout
     exchanges[exchange].tryDeadline = perTry > 0 ? milliseconds + perTry : .max
@@ -326,8 +333,7 @@ extension Worker {
     guard state.kind == .tunnel || state.flags.contains(.replayable) else { return false }
     let policy = retryPolicy(exchange, pool)
     switch why {
-    // Nothing was sent, or nothing done: any method.
-    case .connectFailed, .connectTimeout, .handshakeFailed, .streamRefused: break
+    case .connectFailed, .connectTimeout, .handshakeFailed, .streamRefused: break  // Nothing was done: any method.
     case .backendReset, .backendClosed: guard policy.onReset, state.flags.contains(.idempotent) else { return false }
     case .responseTimeout, .malformedResponse:
       guard state.flags.contains(.idempotent), policy.onReset else { return false }

@@ -2,6 +2,7 @@ import HTTP2
 import Kernel
 import Model
 import Reactor
+import TLS
 
 /// Connections to backends that speak HTTP/2: shared by exchanges, as many as the peer takes.
 extension Worker {
@@ -17,8 +18,8 @@ extension Worker {
   /// Puts the exchange on a connection to its backend: one that has room, or a new one.
   mutating func takeBranch(_ exchange: UInt32, _ index: Int, _ pool: CompiledPool) {
     let slot = exchanges[exchange].slot
-    guard exchanges[exchange].flags.isDisjoint(with: [.connect, .upgrade]) else {
-      return failExchange(exchange, status: 501, .internalLimit)
+    guard exchanges[exchange].flags.isDisjoint(with: .connect) else {
+      return failExchange(exchange, status: 501, .upgradeUnsupported)
     }
     guard let number = findTrunk(slot) ?? connectTrunk(exchange, index, pool) else { return }
     guard let branch = openBranch(number, 0, .backend) else {
@@ -29,7 +30,7 @@ extension Worker {
     streams[branch].exchange = exchange
     exchanges[exchange].backend = branch
     if trunks[number].served > 1 { streams[branch].flags.insert(.reused) }
-    if streams[parent].phase == .connecting {
+    if streams[parent].phase != .trunk {
       streams[branch].phase = .connecting
       exchanges[exchange].phase = .connecting
       setDeadline(branch, min(milliseconds + pool.connectTimeout, exchanges[exchange].deadline))
@@ -85,11 +86,54 @@ extension Worker {
 
   /// The connection stands, or was refused.
   mutating func finishConnectingTrunk(_ index: UInt32) {
-    let number = streams[index].trunk
     if Socket.pendingError(streams[index].fd) != nil { return close(index) }
-    streams[index].phase = .trunk
+    let slot = BackendSlot(streams[index].row)
     streams[index].flags.insert(.writable)
-    counters.add(BackendSlot(streams[index].row), .connects)
+    counters.add(slot, .connects)
+    guard let pool = pool(ofSlot: slot), let backend = pool.index(of: slot) else { return close(index) }
+    guard let context = pool.tls else { return beginUsingTrunk(index) }
+    if !beginHandshake(index, pool.model.backends[backend], slot, context) { close(index) }
+  }
+
+  /// TLS stands, and the backend has chosen what is spoken in it (RFC 7301).
+  mutating func finishTrunkHandshake(_ index: UInt32) {
+    if streams[index].negotiated == .http2 { return beginUsingTrunk(index) }
+    guard let pool = pool(ofSlot: BackendSlot(streams[index].row)), pool.mayFallBack else {
+      return backendHandshakeFailed(index, HandshakeFailure(.name, "the backend does not choose h2"))
+    }
+    let number = streams[index].trunk
+    unlistTrunk(number)
+    trunks[number].phase = .left
+    while let branch = waitingBranch(number) {
+      let exchange = streams[branch].exchange
+      guard exchange != Exchange.none, exchanges.isUsed(exchange) else {
+        close(branch)
+        continue
+      }
+      changeProtocol(exchange, to: true, pool)
+    }
+    close(index)
+  }
+
+  /// A backend that may choose has chosen otherwise than before: the exchange takes another connection to it.
+  mutating func changeProtocol(_ exchange: UInt32, to isHTTP1: Bool, _ pool: CompiledPool) {
+    let backend = exchanges[exchange].backend
+    exchanges[exchange].backend = Stream.none
+    streams[backend].exchange = Stream.none
+    close(backend)
+    let slot = exchanges[exchange].slot
+    speaksHTTP1[Int(slot.index)] = isHTTP1
+    guard exchanges[exchange].flags.isDisjoint(with: .protocolChanged),
+      let index = pool.index(of: slot, near: Int(exchanges[exchange].index))
+    else { return retryOrFail(exchange, .handshakeFailed) }
+    exchanges[exchange].flags.insert(.protocolChanged)
+    takeConnection(exchange, index, pool)
+  }
+
+  /// The connection carries streams from now on.
+  private mutating func beginUsingTrunk(_ index: UInt32) {
+    let number = streams[index].trunk
+    streams[index].phase = .trunk
     setDeadline(index, .max)
     markDirty(number)
     // Trying may end a branch, and with it any other: each is looked for anew.
@@ -168,6 +212,9 @@ extension Worker {
 
   mutating func backendSettings(_ number: UInt32) {
     trunks[number].maxStreams = engine.peerMaxStreams(number)
+    guard !trunks[number].hasSettings else { return }
+    trunks[number].hasSettings = true
+    resumeUpgrades(number)
   }
 
   /// RFC 9113 §6.8: streams above the last one were not processed, and may be tried again.

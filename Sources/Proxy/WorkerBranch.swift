@@ -8,6 +8,15 @@ import Reactor
 extension Worker {
   @inline(__always) func isBranch(_ index: UInt32) -> Bool { streams[index].flags.contains(.branch) }
 
+  /// The connection that a stream's bytes come by: a branch's is its trunk's.
+  @inline(__always) func connection(of index: UInt32) -> UInt32 {
+    guard isBranch(index), streams[index].trunk != Stream.none else { return index }
+    return trunks[streams[index].trunk].stream
+  }
+
+  /// Whether a client's bytes come by TLS.
+  @inline(__always) func isSecure(_ index: UInt32) -> Bool { streams[connection(of: index)].channel != Stream.none }
+
   /// A new branch of a trunk; nil: at a limit.
   mutating func openBranch(_ number: UInt32, _ id: Int32, _ role: Stream.Role) -> UInt32? {
     guard let branch = streams.insert() else { return nil }

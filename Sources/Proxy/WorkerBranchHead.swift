@@ -2,6 +2,7 @@ import HTTP
 import HTTP2
 import Model
 import Reactor
+import TLS
 import Wire
 
 /// Heads of HTTP/2 messages enter and leave the way of a request.
@@ -32,6 +33,9 @@ extension Worker {
       guard let length = try head.parse(incoming, scanned: &scanned, limits: listener.headLimits) else {
         throw .headTooLarge
       }
+      guard isAtHome(parent, listener) else {
+        return refuse(branch, listener, status: 421, .misdirected, reason: "this connection is for another host")
+      }
       beginRequest(branch, listener, headLength: length)
     } catch {
       counters.add(listener.row, .malformed)
@@ -39,28 +43,11 @@ extension Worker {
     }
   }
 
-  /// RFC 8441 §5: the key of the HTTP/1.1 handshake has no counterpart here; the backend gets one of ours.
-  private mutating func writeWebSocketKey() {
-    incoming.append("sec-websocket-key: ")
-    // 16 random bytes in base64: 22 digits, the last of which has two bits, and the padding.
-    var bits = random.next()
-    for digit in 0..<22 {
-      if digit == 10 || digit == 20 { bits = random.next() }
-      let value = digit == 21 ? UInt8(bits & 3) << 4 : UInt8(bits & 63)
-      bits >>= 6
-      incoming.append(byte: base64(value))
-    }
-    incoming.append("==\r\n")
-  }
-
-  private func base64(_ value: UInt8) -> UInt8 {
-    switch value {
-    case 0..<26: UInt8(ascii: "A") + value
-    case 26..<52: UInt8(ascii: "a") + value - 26
-    case 52..<62: UInt8(ascii: "0") + value - 52
-    case 62: UInt8(ascii: "+")
-    default: UInt8(ascii: "/")
-    }
+  /// RFC 9113 §9.1.1: a client may use a connection for other hosts that its certificate is good for; for the others it
+  /// must see the certificate, and the rules, that are theirs.
+  private mutating func isAtHome(_ parent: UInt32, _ listener: CompiledListener) -> Bool {
+    guard let tls = listener.tls, tls.context.hasNames, streams[parent].channel != Stream.none else { return true }
+    return channels.serves(streams[parent].channel, incoming, head.hostNameRange, tls.context)
   }
 
   /// The header list is larger than what SETTINGS allow: RFC 9113 §10.5.1 leaves the answer to us.
@@ -82,18 +69,39 @@ extension Worker {
   // MARK: To backends
 
   /// Before a request's head is written for a backend that speaks HTTP/2.
-  mutating func prepareForBranch(_ exchange: UInt32, _ client: UInt32) {
-    exchanges[exchange].flags.insert(.toBranch)
-    // RFC 9110 §7.8: an upgrade may be ignored, and there is none to HTTP/2 streams.
-    if !isBranch(client) { exchanges[exchange].flags.remove(.upgrade) }
+  mutating func prepareForBranch(_ exchange: UInt32, _ client: UInt32, _ pool: CompiledPool) {
+    prepareUpgrade(exchange, client)
     if head.fields.contains(.te) { exchanges[exchange].flags.insert(.acceptsTrailers) }
-    guard isBranch(client), !exchanges[exchange].flags.contains(.connect) else { return }
-    // Content passes as it is, and the stream's end is its end.
-    streams[client].flags.remove(.chunked)
-    if !streams[client].flags.contains(.ending) { exchanges[exchange].requestBody = BodyState(.untilClose) }
+    if pool.mayFallBack {
+      // What is framed by the client's connection waits there until it is known how the backend's frames it.
+      if !exchanges[exchange].requestBody.isEmpty { exchanges[exchange].flags.insert(.undecided) }
+    } else {
+      frameForBranch(exchange)
+    }
   }
 
-  /// Takes the content out of chunks, to where the chunks were.
+  /// Content passes as it is, and the stream's end is its end.
+  private mutating func frameForBranch(_ exchange: UInt32) {
+    let client = exchanges[exchange].client
+    exchanges[exchange].flags.insert(.toBranch)
+    guard isBranch(client), !exchanges[exchange].flags.contains(.connect) else { return }
+    streams[client].flags.remove(.chunked)
+    if !exchanges[exchange].requestBody.isEmpty { exchanges[exchange].requestBody = BodyState(.untilClose) }
+  }
+
+  /// Now that the backend has chosen what it speaks; false: a part of the body is already framed for the other.
+  mutating func settleFraming(_ exchange: UInt32) -> Bool {
+    let toBranch = isBranch(exchanges[exchange].backend)
+    if exchanges[exchange].flags.contains(.undecided) {
+      exchanges[exchange].flags.remove(.undecided)
+      if toBranch { frameForBranch(exchange) }
+      return true
+    }
+    return exchanges[exchange].requestBody.isEmpty && exchanges[exchange].bytesIn == 0
+      || exchanges[exchange].flags.contains(.toBranch) == toBranch
+  }
+
+  /// Takes the content out of chunks, to where the chunks were; trailers wait for its end.
   mutating func takeContent(_ exchange: UInt32, from start: Int) throws(ChunkError)
     -> (taken: Int, content: Int, done: Bool)
   {
@@ -104,7 +112,10 @@ extension Worker {
       case .data(let range):
         incoming.move(range, to: end)
         end += range.count
-      case .trailers: break
+      case .trailers(let range):
+        // The CRLF that ends the section is none of its lines.
+        guard !exchanges[exchange].trailers.isEmpty || incoming[range.lowerBound] >= 0x20 else { continue }
+        guard buffers.append(incoming, range, to: &exchanges[exchange].trailers) else { throw .trailersTooLarge }
       case .more: return (position - start, end - start, false)
       case .finished: return (position - start, end - start, true)
       }
@@ -117,12 +128,19 @@ extension Worker {
     let number = streams[backend].trunk
     if exchanges[exchange].sent == 0 {
       let length = Int(exchanges[exchange].headLength)
-      let isWhole = exchanges[exchange].flags.contains(.requestDone) && exchanges[exchange].request.count == length
+      let upgrades = exchanges[exchange].flags.contains(.upgrade)
+      if upgrades {
+        guard let isAllowed = mayUpgrade(number) else { return }
+        guard isAllowed else { return failExchange(exchange, status: 501, .upgradeUnsupported) }
+      }
+      let isWhole =
+        exchanges[exchange].flags.contains(.requestDone) && exchanges[exchange].request.count == length
+        && exchanges[exchange].trailers.isEmpty && !upgrades
       outgoing.clear()
       buffers.copy(length, of: exchanges[exchange].request, to: &outgoing)
       let isTaken = engine.request(
-        number, outgoing.bytes, as: backend, secure: false,
-        trailers: exchanges[exchange].flags.contains(.acceptsTrailers), end: isWhole)
+        number, outgoing.bytes, as: backend, secure: streams[connection(of: backend)].channel != Stream.none,
+        trailers: exchanges[exchange].flags.contains(.acceptsTrailers), webSocket: upgrades, end: isWhole)
       guard isTaken else { return retryOrFail(exchange, .streamRefused) }
       counters.add(exchanges[exchange].slot, .bytesOut, length)
       exchanges[exchange].sent = UInt32(length)
@@ -156,9 +174,16 @@ extension Worker {
   mutating func finishUpload(_ exchange: UInt32) {
     let backend = exchanges[exchange].backend
     guard backend != Stream.none, isBranch(backend), exchanges[exchange].flags.contains(.requestDone),
-      exchanges[exchange].sent == exchanges[exchange].request.count, exchanges[exchange].kind == .http
+      exchanges[exchange].sent == exchanges[exchange].request.count, exchanges[exchange].kind == .http,
+      exchanges[exchange].flags.isDisjoint(with: .upgrade), streams[backend].flags.isDisjoint(with: .shut)
     else { return }
     passTrailers(from: exchanges[exchange].client, to: backend)
+    if !exchanges[exchange].trailers.isEmpty {
+      // Kept for another try.
+      incoming.clear()
+      buffers.copy(exchanges[exchange].trailers, to: &incoming)
+      guard addTrailers(0..<incoming.count, to: backend) else { return backendFailed(exchange, .outOfBuffers) }
+    }
     shutBranch(backend)
   }
 
@@ -175,6 +200,12 @@ extension Worker {
     let toBranch = isBranch(exchanges[exchange].client)
     let hasNone = exchanges[exchange].method == .head || facts.status == 204 || facts.status == 304
     incoming.clear()
+    if exchanges[exchange].flags.contains(.upgrade), 200..<300 ~= facts.status {
+      writeSwitching(exchange)
+      if event.endsStream { streams[branch].flags.insert(.ending) }
+      incoming.append("\r\n")
+      return readResponseHead(exchange, branch)
+    }
     incoming.append(textOf: engine)
     if facts.status >= 200 {
       if event.endsStream {

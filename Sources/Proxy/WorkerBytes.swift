@@ -80,23 +80,13 @@ extension Worker {
     return buffers.append(outgoing, start..<range.upperBound, to: &streams[index].output) ? .held : .failed
   }
 
-  /// The same for a range of `incoming`.
+  /// The same for a range of `incoming`: the two pieces of memory change places for the call.
   mutating func deliverIncoming(_ range: Range<Int>, to index: UInt32) -> Delivery {
     if isBranch(index) { return deliverIncoming(range, toBranch: index) }
-    countSent(index, range.count)
-    if streams[index].channel != Stream.none {
-      guard channels.encrypt(streams[index].channel, incoming, range) else { return .failed }
-      return sendPending(index)
-    }
-    var start = range.lowerBound
-    if streams[index].isDrained {
-      let result = incoming.send(range, to: streams[index].fd)
-      if result.failed { return .failed }
-      start += result.bytes
-      if start == range.upperBound { return .sent }
-    }
-    streams[index].flags.remove(.writable)
-    return buffers.append(incoming, start..<range.upperBound, to: &streams[index].output) ? .held : .failed
+    swap(&incoming, &outgoing)
+    let delivery = deliverOutgoing(range, to: index)
+    swap(&incoming, &outgoing)
+    return delivery
   }
 
   /// All of `outgoing`, and behind it a range of `incoming`.

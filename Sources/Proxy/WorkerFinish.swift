@@ -68,6 +68,8 @@ extension Worker {
     writeLog(exchange)
     buffers.release(&exchanges[exchange].request)
     buffers.release(&exchanges[exchange].log)
+    buffers.release(&exchanges[exchange].trailers)
+    buffers.release(&exchanges[exchange].proof)
     leave(epoch: state.epoch)
     streams[state.client].exchange = Stream.none
     exchanges.remove(exchange)

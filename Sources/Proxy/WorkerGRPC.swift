@@ -11,12 +11,17 @@ extension Worker {
     exchanges[exchange].flags.insert(.grpc)
   }
 
+  /// A client's clock for a call starts before ours, by the way that the call has come: who resets it this near to its
+  /// deadline, in milliseconds and at most a tenth of it, has given it up for that.
+  private static let deadlineSlack: Int64 = 100
+
   /// The client's own deadline holds for the whole call, queue and tries included.
   mutating func limitCall(_ exchange: UInt32) {
     guard let field = head.fields.index(of: "grpc-timeout", in: incoming.bytes),
       let timeout = incoming.grpcTimeout(head.fields[field].valueRange)
     else { return }
     exchanges[exchange].deadline = min(exchanges[exchange].deadline, milliseconds + timeout)
+    exchanges[exchange].grpcDeadline = milliseconds + timeout - min(timeout / 10, Worker.deadlineSlack)
   }
 
   /// A status in the response's head: it has no message, and no trailers follow.
@@ -55,11 +60,13 @@ extension Worker {
     snapshot(of: exchanges[exchange].epoch).listeners[Int(exchanges[exchange].listener)]?.tunnelTimeout ?? 3_600_000
   }
 
-  /// When a call ends: its status is counted, the client's going as CANCELLED.
+  /// When a call ends: its status is counted; the client's going is CANCELLED, or DEADLINE_EXCEEDED when it was time.
   mutating func countCall(_ exchange: UInt32) {
     let state = exchanges[exchange]
     var code = state.grpcStatus
-    if code == Exchange.noStatus, state.ending == .clientClosed { code = GRPC.Status.cancelled }
+    if code == Exchange.noStatus, state.ending == .clientClosed {
+      code = milliseconds >= state.grpcDeadline ? GRPC.Status.deadlineExceeded : GRPC.Status.cancelled
+    }
     if code != Exchange.noStatus { counters.addCall(state.listener, status: Int(code)) }
   }
 }

@@ -42,12 +42,24 @@ extension Worker {
 
   /// A backend's handshake.
   mutating func beginHandshake(_ index: UInt32, _ exchange: UInt32, _ pool: CompiledPool, _ context: ClientContext) {
-    let backend = pool.model.backends[Int(exchanges[exchange].index)]
-    guard let channel = channels.connect(context, to: backend.address, backend: exchanges[exchange].slot.index) else {
+    let slot = exchanges[exchange].slot
+    // A reload may have moved it, or taken it out.
+    guard let backend = pool.index(of: slot, near: Int(exchanges[exchange].index)) else {
+      return retryOrFail(exchange, .connectFailed)
+    }
+    guard beginHandshake(index, pool.model.backends[backend], slot, context) else {
       return failExchange(exchange, status: 503, .internalLimit)
     }
+  }
+
+  /// false: at a limit.
+  mutating func beginHandshake(
+    _ index: UInt32, _ backend: Backend, _ slot: BackendSlot, _ context: ClientContext
+  ) -> Bool {
+    guard let channel = channels.connect(context, to: backend.address, backend: slot.index) else { return false }
     secure(index, channel)
     shake(index)
+    return true
   }
 
   private mutating func secure(_ index: UInt32, _ channel: UInt32) {
@@ -104,6 +116,7 @@ extension Worker {
     if isResumed { counters.add(listener.row, .resumptions) }
     if listener.wantsFacts { facts[index] = channels.facts(channel) }
     setDeadline(index, milliseconds + listener.headTimeout)
+    if streams[index].negotiated == .http2, streams[index].flags.contains(.http) { return beginTrunk(index, listener) }
     serve(index, listener)
     if streams.isUsed(index), streams[index].phase == .request, streams[index].flags.contains(.readable) {
       readRequest(index)
@@ -111,13 +124,21 @@ extension Worker {
   }
 
   private mutating func finishBackendHandshake(_ index: UInt32, _ isResumed: Bool) {
+    let slot = BackendSlot(streams[index].row)
+    counters.add(slot, .handshakes)
+    if isResumed { counters.add(slot, .resumptions) }
+    if streams[index].flags.contains(.trunk) { return finishTrunkHandshake(index) }
     let exchange = streams[index].exchange
     guard exchange != Exchange.none, exchanges.isUsed(exchange) else { return close(index) }
     guard let pool = current.pools[Int(exchanges[exchange].pool)] else {
       return failExchange(exchange, status: 503, .poolMissing)
     }
-    counters.add(exchanges[exchange].slot, .handshakes)
-    if isResumed { counters.add(exchanges[exchange].slot, .resumptions) }
+    if streams[index].negotiated == .http2 {
+      guard pool.mayFallBack else {
+        return backendHandshakeFailed(index, HandshakeFailure(.name, "the backend chose h2, which was not wanted"))
+      }
+      return changeProtocol(exchange, to: false, pool)
+    }
     streams[index].phase = .exchange
     startTry(exchange, pool)
   }
@@ -133,16 +154,19 @@ extension Worker {
     close(index)
   }
 
-  private mutating func backendHandshakeFailed(_ index: UInt32, _ failure: HandshakeFailure) {
-    let exchange = streams[index].exchange
-    guard exchange != Exchange.none, exchanges.isUsed(exchange) else { return close(index) }
-    counters.add(exchanges[exchange].slot, .handshakeFailures)
-    counters.add(exchanges[exchange].slot, .connectFailures)
-    if let pool = current.pools[Int(exchanges[exchange].pool)], let backend = pool.index(of: exchanges[exchange].slot) {
-      log.warn(
-        "\(pool.model.name)/\(pool.model.backends[backend].name): handshake: \(failure.kind.rawValue): \(failure.reason)"
-      )
+  mutating func backendHandshakeFailed(_ index: UInt32, _ failure: HandshakeFailure) {
+    let slot = BackendSlot(streams[index].row)
+    counters.add(slot, .handshakeFailures)
+    for case let pool? in current.pools {
+      guard let backend = pool.index(of: slot) else { continue }
+      let name = "\(pool.model.name)/\(pool.model.backends[backend].name)"
+      log.warn("\(name): handshake: \(failure.kind.rawValue): \(failure.reason)")
+      break
     }
+    let exchange = streams[index].exchange
+    // Those who wait for a connection that they would share are told by its end.
+    guard exchange != Exchange.none, exchanges.isUsed(exchange) else { return close(index) }
+    counters.add(slot, .connectFailures)
     retryOrFail(exchange, .handshakeFailed)
   }
 

@@ -104,7 +104,7 @@ extension Worker {
   /// X-Forwarded-* and Forwarded (RFC 7239).
   private mutating func writeForwarding(_ client: UInt32, _ listener: CompiledListener) {
     let source = streams[client].source.address
-    let isSecure = streams[client].channel != Stream.none
+    let isSecure = isSecure(client)
     if listener.setsXForwarded {
       outgoing.append("X-Forwarded-For: ")
       if listener.appendsXForwarded { appendValues(of: .xForwardedFor) }
@@ -138,7 +138,7 @@ extension Worker {
 
   /// Fields that say what TLS tells of the client.
   private mutating func writeComputed(_ edits: CompiledEdits, _ client: UInt32) {
-    guard let facts = facts[client] else { return }
+    guard let facts = facts[connection(of: client)] else { return }
     for field in edits.computed {
       guard let value = facts[field.fact], !value.isEmpty else { continue }
       outgoing.append(field.name)

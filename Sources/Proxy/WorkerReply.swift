@@ -117,7 +117,7 @@ extension Worker {
     outgoing.append("Location: ")
     if redirect.host != nil || redirect.scheme != nil, redirect.host != nil || !head.hostRange.isEmpty {
       outgoing.append(
-        string: redirect.scheme ?? (streams[exchanges[exchange].client].channel != Stream.none ? "https" : "http"))
+        string: redirect.scheme ?? (isSecure(exchanges[exchange].client) ? "https" : "http"))
       outgoing.append("://")
       if let host = redirect.host {
         outgoing.append(string: host)

@@ -84,7 +84,7 @@ extension Worker {
       return refuse(index, listener, status: 413, .bodyTooLarge, reason: "request body too large")
     }
     let route: Int
-    if listener.routes.asksForFacts { scratch.facts = facts[index] }
+    if listener.routes.asksForFacts { scratch.facts = facts[connection(of: index)] }
     switch matchRoute(listener, source) {
     case .route(let found): route = found
     case .none: return refuse(index, listener, status: 404, .noRoute, reason: "no route")
@@ -137,7 +137,7 @@ extension Worker {
     hashKey(exchange, pool, source: streams[index].source.address)
     if pool.persists { findPersistent(exchange, pool, source: streams[index].source.address) }
     if let split = pool.split { chooseVersion(exchange, split, pool, source: streams[index].source.address) }
-    if pool.isMultiplexed { prepareForBranch(exchange, index) }
+    if pool.isMultiplexed { prepareForBranch(exchange, index, pool) }
     writeRequestHead(exchange, index, listener, route)
     exchanges[exchange].headLength = UInt32(outgoing.count)
     guard !outgoing.overflowed else {
@@ -158,6 +158,7 @@ extension Worker {
       return keepPipelined(exchange, index, from: start)
     }
     guard start < incoming.count else { return true }
+    if exchanges[exchange].flags.contains(.undecided) { return keepPipelined(exchange, index, from: start) }
     guard let (taken, content, done) = takeBody(exchange, from: start) else { return false }
     exchanges[exchange].bytesIn += Int64(taken)
     guard buffers.append(incoming, start..<start + content, to: &exchanges[exchange].request) else {

@@ -8,7 +8,8 @@ import Reactor
 extension Worker {
   /// A client has begun with the preface of HTTP/2 (RFC 9113 §3.3); false: it may not.
   mutating func becomeTrunk(_ index: UInt32, _ listener: CompiledListener) -> Bool {
-    guard listener.model.http2.enabled, streams[index].served == 0,
+    // RFC 9113 §3.2: over TLS it takes ALPN.
+    guard listener.model.http2.enabled, streams[index].served == 0, streams[index].channel == Stream.none,
       incoming.bytes.beginsWithPreface, openTrunk(index, .server, listener.frameSettings)
     else { return false }
     streams[index].scanned = 0
@@ -20,6 +21,12 @@ extension Worker {
     guard takeFrames(index) else { return true }
     readTrunk(index)
     return true
+  }
+
+  /// A client has agreed on HTTP/2 by ALPN (RFC 9113 §3.2): it speaks nothing else, and gets our SETTINGS at once.
+  mutating func beginTrunk(_ index: UInt32, _ listener: CompiledListener) {
+    guard listener.model.http2.enabled, openTrunk(index, .server, listener.frameSettings) else { return close(index) }
+    if streams[index].flags.contains(.readable) { readTrunk(index) }
   }
 
   /// Makes a connection a trunk; false: there are too many.
@@ -104,6 +111,7 @@ extension Worker {
           endTrunk(number, .protocolError)
           return false
         }
+        if engine.hasManyResets(number), streams[index].output.isEmpty, !flushTrunk(number) { return false }
         if position >= frames.count { return true }
       }
     }
@@ -128,13 +136,16 @@ extension Worker {
 
   /// The peer does more than it may: the connection ends, and says why.
   mutating func endFlood(_ number: UInt32, _ flood: Flood) {
-    let index = trunks[number].stream
-    if streams[index].role == .client {
-      counters.add(streams[index].row, .http2Floods)
-      let name = current.listeners[Int(streams[index].row)]?.model.name ?? "-"
-      log.warn("\(name): \(streams[index].source): HTTP/2 connection ended: \(flood.reason)")
-    }
+    noteFlood(number, flood.reason)
     endTrunk(number, .enhanceYourCalm)
+  }
+
+  private mutating func noteFlood(_ number: UInt32, _ reason: StaticString) {
+    let index = trunks[number].stream
+    guard streams[index].role == .client else { return }
+    counters.add(streams[index].row, .http2Floods)
+    let name = current.listeners[Int(streams[index].row)]?.model.name ?? "-"
+    log.warn("\(name): \(streams[index].source): HTTP/2 connection ended: \(reason)")
   }
 
   /// Ends a connection with a GOAWAY; its branches are lost.
@@ -174,6 +185,7 @@ extension Worker {
       case .goaway: if !isClient { backendLeaves(number, event) }
       case .settings: if !isClient { backendSettings(number) }
       case .violation: noteProvokedReset(number)
+      case .excess: noteFlood(number, "more streams at once than allowed")
       }
       guard isTrunk(index, number, generation) else { return }
     }
@@ -201,7 +213,7 @@ extension Worker {
       guard trunks.isUsed(number), trunks[number].isDirty else { continue }
       trunks[number].isDirty = false
       let index = trunks[number].stream
-      if streams[index].phase == .connecting { continue }
+      if streams[index].phase != .trunk { continue }
       guard flushTrunk(number) else { continue }
       settleTrunk(number)
     }
@@ -290,7 +302,7 @@ extension Worker {
   mutating func timeOutTrunk(_ index: UInt32) {
     let number = streams[index].trunk
     if streams[index].role == .backend {
-      if streams[index].phase == .connecting || trunks[number].count == 0 { return close(index) }
+      if streams[index].phase != .trunk || trunks[number].count == 0 { return close(index) }
       return
     }
     switch trunks[number].phase {
@@ -333,22 +345,23 @@ extension Worker {
 
   /// Every branch of a connection that ends is cut.
   private mutating func dropBranches(_ number: UInt32) {
+    let failure: Ending = streams[trunks[number].stream].phase == .handshake ? .handshakeFailed : .connectFailed
     while trunks[number].branches != Stream.none {
       let branch = trunks[number].branches
       unlinkBranch(branch)
       engine.forget(branch)
-      loseBranch(branch)
+      loseBranch(branch, ifConnecting: failure)
     }
   }
 
-  private mutating func loseBranch(_ branch: UInt32) {
+  private mutating func loseBranch(_ branch: UInt32, ifConnecting failure: Ending) {
     let exchange = streams[branch].exchange
     guard exchange != Exchange.none, exchanges.isUsed(exchange) else { return close(branch) }
     if streams[branch].role == .client { return abort(exchange, .clientClosed) }
     if exchanges[exchange].kind == .tunnel { return endTunnel(exchange, reset: true) }
     if streams[branch].phase == .connecting {
       counters.add(exchanges[exchange].slot, .connectFailures)
-      return retryOrFail(exchange, .connectFailed)
+      return retryOrFail(exchange, failure)
     }
     backendFailed(exchange, streams[branch].flags.contains(.refused) ? .streamRefused : .backendClosed)
   }

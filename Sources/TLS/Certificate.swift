@@ -143,6 +143,23 @@ func readCertificates(_ file: FileBytes) throws(MaterialError) -> [CertificateHa
   return String(decoding: text, as: UTF8.self)
 }
 
+@unsafe func commonName(_ certificate: OpaquePointer?) -> String {
+  let name = unsafe X509_get_subject_name(certificate)
+  var last: Int32 = -1
+  while true {
+    let next = unsafe X509_NAME_get_index_by_NID(name, NID_commonName, last)
+    guard next >= 0 else { break }
+    last = next
+  }
+  guard last >= 0, let text = unsafe X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, last)) else { return "" }
+  var memory: UnsafeMutablePointer<UInt8>?
+  // SAFETY: OpenSSL's copy, freed here.
+  let count = unsafe ASN1_STRING_to_UTF8(&memory, text)
+  guard count >= 0, let bytes = unsafe memory else { return "" }
+  defer { unsafe sluice_openssl_free(bytes) }
+  return unsafe String(decoding: UnsafeBufferPointer(start: bytes, count: Int(count)), as: UTF8.self)
+}
+
 @unsafe func fingerprint(_ certificate: OpaquePointer?) -> String {
   var bytes = [UInt8](repeating: 0, count: 32)
   var count: UInt32 = 0

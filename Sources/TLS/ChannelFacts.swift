@@ -1,5 +1,5 @@
 internal import COpenSSL
-internal import Reactor
+package import Reactor
 
 /// What was agreed on for the bytes of a channel (ALPN).
 package enum NegotiatedProtocol: UInt8, BitwiseCopyable, Sendable { case none, http1, http2, other }
@@ -8,6 +8,8 @@ package enum NegotiatedProtocol: UInt8, BitwiseCopyable, Sendable { case none, h
 package struct PeerIdentity: Hashable, Sendable {
   /// RFC 4514, in ASCII.
   package let subject: String
+  /// The last one of the subject, in UTF-8; empty: it has none.
+  package let commonName: String
   /// SHA-256 of the certificate, lower-case hexadecimal.
   package let fingerprint: String
 }
@@ -42,6 +44,32 @@ extension Channels {
     return unsafe String(cString: name).lowercased()
   }
 
+  /// Whether requests for a host belong on a client's channel: its name is the one that the client asked for, or in the
+  /// certificate that it was shown, or in none of the listener's.
+  package func serves(
+    _ index: UInt32, _ region: borrowing ByteRegion, _ host: Range<Int>, _ context: ServerContext
+  ) -> Bool {
+    serves(index, region.bytes(host), context)
+  }
+
+  func serves(_ index: UInt32, _ host: Span<UInt8>, _ context: ServerContext) -> Bool {
+    let session = unsafe channels[index].session
+    // SAFETY: a string of the session's, read here.
+    guard host.count > 0, let asked = unsafe SSL_get_servername(session, TLSEXT_NAMETYPE_host_name) else { return true }
+    if unsafe host.isName(asked) { return true }
+    // SAFETY: the certificate is the session's, and reads the bytes during the call.
+    let isCovered = unsafe host.withUnsafeBufferPointer { bytes in
+      unsafe bytes.withMemoryRebound(to: CChar.self) { name in
+        unsafe X509_check_host(
+          SSL_get_certificate(session), name.baseAddress, name.count, UInt32(X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS), nil)
+      }
+    }
+    if isCovered == 1 { return true }
+    var name = ""
+    for position in host.indices { name.unicodeScalars.append(Unicode.Scalar(host[position])) }
+    return !context.owns(name)
+  }
+
   /// "TLSv1.3".
   package func version(_ index: UInt32) -> String {
     // SAFETY: a constant string.
@@ -59,6 +87,21 @@ extension Channels {
     // SAFETY: borrowed from the session.
     guard let certificate = unsafe SSL_get0_peer_certificate(channels[index].session) else { return nil }
     return unsafe PeerIdentity(
-      subject: nameText(X509_get_subject_name(certificate)), fingerprint: fingerprint(certificate))
+      subject: nameText(X509_get_subject_name(certificate)), commonName: commonName(certificate),
+      fingerprint: fingerprint(certificate))
   }
+}
+
+extension Span where Element == UInt8 {
+  /// Whether these are the bytes of a C string, ASCII case aside.
+  @unsafe fileprivate func isName(_ text: UnsafePointer<CChar>) -> Bool {
+    // SAFETY: reads up to the terminating zero, and no further.
+    for position in indices {
+      let theirs = unsafe UInt8(bitPattern: text[position])
+      guard theirs != 0, lowered(self[position]) == lowered(theirs) else { return false }
+    }
+    return unsafe text[count] == 0
+  }
+
+  private func lowered(_ byte: UInt8) -> UInt8 { byte &- 0x41 < 26 ? byte | 0x20 : byte }
 }

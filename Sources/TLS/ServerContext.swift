@@ -4,6 +4,8 @@ package import Model
 /// A listener's TLS, compiled: shared by all its connections. Immutable; sessions hold what they need for themselves.
 package final class ServerContext: Sendable {
   let context: ContextHandle
+  /// Whether names decide: there are several certificates, or a name that none has is refused.
+  package let hasNames: Bool
 
   /// - Parameters:
   ///   - name: the listener's: its sessions cannot be resumed elsewhere.
@@ -22,7 +24,14 @@ package final class ServerContext: Sendable {
     var others: [ContextHandle] = []
     for set in plan.sets.dropFirst() { others.append(try make(set, names: nil)) }
     let table = NameTable(exact: plan.exact, wildcards: plan.wildcards, contexts: others)
-    context = try make(plan.sets[0], names: plan.sets.count > 1 || tls.strictNames ? table : nil)
+    hasNames = plan.sets.count > 1 || tls.strictNames
+    context = try make(plan.sets[0], names: hasNames ? table : nil)
+  }
+
+  /// Whether the name is one of a certificate's, or refused: then it is not for whoever asked for another.
+  func owns(_ name: String) -> Bool {
+    guard let traits = unsafe Traits.of(context: context.pointer) else { return false }
+    return traits.strictNames || traits.names?.find(name) != nil
   }
 
   /// What a session belongs to: a ticket of another listener, or from before the rules for clients changed, is not
@@ -131,6 +140,10 @@ package final class ServerContext: Sendable {
   var mine = 0
   while mine < traits.protocols.count {
     let size = Int(traits.protocols[mine])
+    if traits.protocols[mine + 1..<mine + 1 + size].elementsEqual("h2".utf8), unsafe !suitsHTTP2(session) {
+      mine += 1 + size
+      continue
+    }
     var theirs = 0
     // SAFETY: OpenSSL has checked that the list is well formed; each access is below `count`.
     while theirs < total {
@@ -148,6 +161,16 @@ package final class ServerContext: Sendable {
     mine += 1 + size
   }
   return SSL_TLSEXT_ERR_ALERT_FATAL
+}
+
+/// RFC 9113 §9.2.2: with TLS 1.2, only what gives forward secrecy and is authenticated; the rest is appendix A's list.
+@unsafe private func suitsHTTP2(_ session: OpaquePointer?) -> Bool {
+  // It is chosen before the protocol.
+  guard unsafe SSL_version(session) == TLS1_2_VERSION, let cipher = unsafe SSL_get_pending_cipher(session) else {
+    return unsafe SSL_version(session) >= TLS1_3_VERSION
+  }
+  let exchange = unsafe SSL_CIPHER_get_kx_nid(cipher)
+  return unsafe SSL_CIPHER_is_aead(cipher) == 1 && (exchange == NID_kx_ecdhe || exchange == NID_kx_dhe)
 }
 
 @unsafe private func stapleResponse(_ session: OpaquePointer?) -> Int32 {

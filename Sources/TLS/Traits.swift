@@ -32,9 +32,11 @@ final class Traits: Sendable {
     }
   }
 
-  @unsafe static func of(_ session: OpaquePointer?) -> Traits? {
-    // SAFETY: the context holds a reference for as long as the session holds the context.
-    guard let pointer = unsafe SSL_CTX_get_ex_data(SSL_get_SSL_CTX(session), index) else { return nil }
+  @unsafe static func of(_ session: OpaquePointer?) -> Traits? { unsafe of(context: SSL_get_SSL_CTX(session)) }
+
+  @unsafe static func of(context: OpaquePointer?) -> Traits? {
+    // SAFETY: the context holds a reference for as long as a session, or its owner, holds the context.
+    guard let pointer = unsafe SSL_CTX_get_ex_data(context, index) else { return nil }
     return unsafe Unmanaged<Traits>.fromOpaque(pointer).takeUnretainedValue()
   }
 }

@@ -43,7 +43,8 @@ private let vectors = root.appendingPathComponent("Tests/Vectors/tls").path
     #expect(tls.parameters.policy == .intermediate && tls.parameters.minimum == .v13)
     #expect(tls.parameters.ciphers == "A:B" && tls.parameters.groups == "X25519:P-256")
     #expect(tls.clients?.mode == .optional && tls.clients?.authorities.path == "\(vectors)/wild.pem")
-    #expect(tls.strictNames && !tls.tickets && tls.handshakes == 10 && tls.protocols == ["http/1.1"])
+    #expect(tls.strictNames && !tls.tickets && tls.handshakes == 10)
+    #expect(tls.protocols == ["h2", "http/1.1"])
     #expect(tls.handshakeTimeout == .seconds(2))
     #expect(tls.handshakeRatePerSource == Rate(count: 5, period: .seconds(1), burst: 9))
   }
@@ -58,6 +59,27 @@ private let vectors = root.appendingPathComponent("Tests/Vectors/tls").path
     guard case .authorities(let file)? = given?.trust else { return #expect(Bool(false)) }
     #expect(file.path == "\(vectors)/a.pem")
     #expect(given?.name == "api.test" && given?.resumes == false && given?.certificate != nil)
+  }
+
+  @Test(arguments: [
+    ("h1", []), ("h2", ["h2"]), ("auto", ["h2", "http/1.1"]),
+  ]) func aPoolOffersWhatItSpeaks(word: String, offered: [String]) throws {
+    let pools = try load("pools: { web: { protocol: \(word), tls: {}, backends: [127.0.0.1:2] } }").pools
+    #expect(pools[0].tls?.protocols == offered)
+    // RFC 7301: a probe is answered in the protocol that it offers.
+    #expect(Probe(kind: .grpc(GRPCProbe())).encryption(pools[0].tls)?.protocols == ["h2"])
+    #expect(
+      Probe(kind: .http(HTTPProbe())).encryption(pools[0].tls)?.protocols == (offered.isEmpty ? [] : ["http/1.1"]))
+  }
+
+  @Test(arguments: [
+    ("protocol: auto", "auto is agreed on by TLS"),
+    ("protocol: h2, tls: { alpn: [http/1.1] }", "h2 is not offered"),
+    ("tls: { alpn: [h2, http/1.1] }", "the pool's `protocol` is h1"),
+    ("protocol: auto, tls: {}, send-proxy: v2", "are shared by clients"),
+  ]) func aPoolThatContradictsItself(words: String, expected: String) {
+    let found = faults("pools: { web: { \(words), backends: [127.0.0.1:2] } }")
+    #expect(found.count == 1 && found[0].contains(expected), "\(found)")
   }
 
   @Test func routesLookAtTLS() throws {

@@ -163,5 +163,84 @@ private final class Pair {
     pair.server.announceShutdown(0)
     let first = pair.deliver(pair.output(of: pair.server), to: pair.client, isServer: false, gate: &toClient)
     #expect(first.filter { $0.kind == .goaway }.count == 1)
+    pair.server.shutDown(0)
+    let second = pair.output(of: pair.server)
+    // RFC 9113 §6.8: the last stream, 0, and no error.
+    #expect(second.suffix(17) == [0, 0, 8, 7, 0] + [UInt8](repeating: 0, count: 12))
+  }
+
+  /// However many streams a client has, what it has sent and nobody has taken is within the connection's window.
+  @Test func aConnectionHoldsNoMoreThanItsWindow() {
+    var settings = FrameSettings()
+    settings.connectionWindow = 131_070
+    let pair = Pair(settings)
+    var (toServer, toClient) = (FrameGate(server: true), FrameGate(server: false))
+    _ = pair.deliver(pair.output(of: pair.server), to: pair.client, isServer: false, gate: &toClient)
+    let branches: [UInt32] = [1, 3, 5, 7]
+    for branch in branches {
+      #expect(pair.request(request, as: branch, trailers: false, end: false))
+      pair.content[branch] = Array(repeating: 0, count: 500_000)
+      pair.client.offer(branch, pending: 500_000, complete: false, trailers: false)
+    }
+    func pass() -> Int {
+      for _ in 0..<5 {
+        _ = pair.deliver(pair.output(of: pair.client), to: pair.server, isServer: true, gate: &toServer)
+        _ = pair.deliver(pair.output(of: pair.server), to: pair.client, isServer: false, gate: &toClient)
+      }
+      return 2_000_000 - branches.reduce(0) { $0 + pair.content[$1]!.count }
+    }
+    #expect(pass() == 131_070)
+    // What is taken, and what a stream that ends has left, may come anew.
+    var taken: [UInt32: Int] = [:]
+    func held(_ branch: UInt32) -> Int { 500_000 - pair.content[branch]!.count - taken[branch, default: 0] }
+    func take(_ branch: UInt32) -> Int {
+      let count = held(branch)
+      pair.server.consume(branch, count)
+      taken[branch, default: 0] += count
+      return count
+    }
+    // The library tells of half a window at once, or more.
+    func isWithin(_ freed: Int) -> Bool { (freed - 65_535...freed).contains(pass() - 131_070) }
+    var freed = take(1) + take(3) + take(5)
+    #expect(freed > 65_535 && isWithin(freed))
+    freed += held(7)
+    pair.server.unbind(7, reset: .cancel)
+    freed += take(1) + take(3) + take(5)
+    #expect(isWithin(freed))
+  }
+
+  @Test func anUpgradeIsAnExtendedConnect() {
+    let pair = Pair()
+    var (toServer, toClient) = (FrameGate(server: true), FrameGate(server: false))
+    #expect(!pair.client.peerTakesExtendedConnect(0))
+    _ = pair.deliver(pair.output(of: pair.server), to: pair.client, isServer: false, gate: &toClient)
+    #expect(pair.client.peerTakesExtendedConnect(0))
+    let head =
+      "GET /chat HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n"
+      + "Sec-WebSocket-Version: 13\r\n\r\n"
+    let isTaken = pair.client.request(
+      0, Array(head.utf8).span, as: 1, secure: true, trailers: false, webSocket: true, end: false)
+    #expect(isTaken)
+    let seen = pair.deliver(pair.output(of: pair.client), to: pair.server, isServer: true, gate: &toServer)
+    let text = seen.first { $0.kind == .head }?.text ?? ""
+    #expect(text.hasPrefix("GET /chat HTTP/1.1\r\n"))
+    #expect(text.contains("sec-websocket-version: 13\r\n"))
+    #expect(!text.contains("sec-websocket-key"))
+    #expect(pair.server.translator.facts.isWebSocket)
+  }
+
+  /// RFC 9113 §5.1.2: more streams than our SETTINGS allow.
+  @Test func tooManyStreamsAreToldApartFromOtherFaults() {
+    var settings = FrameSettings()
+    settings.maxStreams = 2
+    let pair = Pair(settings)
+    var (toServer, toClient) = (FrameGate(server: true), FrameGate(server: false))
+    _ = pair.deliver(pair.output(of: pair.server), to: pair.client, isServer: false, gate: &toClient)
+    for branch in [1, 3] as [UInt32] { #expect(pair.request(request, as: branch, trailers: false, end: false)) }
+    _ = pair.deliver(pair.output(of: pair.client), to: pair.server, isServer: true, gate: &toServer)
+    // A third: HEADERS on stream 5 with END_HEADERS, `:method: GET` and `:path: /` by index.
+    let third: [UInt8] = [0, 0, 2, 1, 4, 0, 0, 0, 5, 0x82, 0x84]
+    let seen = pair.deliver(third, to: pair.server, isServer: true, gate: &toServer)
+    #expect(seen.map(\.kind) == [.excess])
   }
 }

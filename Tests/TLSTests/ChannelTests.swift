@@ -22,6 +22,44 @@ import Wire
     talk.end()
   }
 
+  /// RFC 9113 §9.2.2: HTTP/2 is not agreed on with a cipher of its list; what the client offers beside it is.
+  @Test(arguments: [
+    ("ECDHE-ECDSA-AES128-SHA", NegotiatedProtocol.http1), ("ECDHE-ECDSA-AES128-GCM-SHA256", .http2),
+    ("ECDHE-ECDSA-CHACHA20-POLY1305", .http2),
+  ]) func ciphersOfHTTP2(cipher: String, expected: NegotiatedProtocol) throws {
+    var talk = Conversation()
+    let (one, two) = try talk.meet(
+      try client(trusting: "a", as: "a.test") {
+        $0.protocols = ["h2", "http/1.1"]
+        $0.parameters.maximum = .v12
+        $0.parameters.ciphers = cipher
+      },
+      try server(["a"]) {
+        $0.protocols = ["h2", "http/1.1"]
+        $0.parameters.ciphers = cipher
+      })
+    #expect(one.isDone && two.isDone)
+    let chosen = talk.right.negotiatedProtocol(talk.server)
+    #expect(chosen == expected)
+    talk.end()
+  }
+
+  /// RFC 9113 §9.1.1.
+  @Test(arguments: [
+    ("a.test", true), ("WWW.a.test", true), ("x.w.test", false), ("nobody.test", true), ("", true),
+  ]) func hostsOfAConnection(host: String, isServed: Bool) throws {
+    var talk = Conversation()
+    let context = try server(["a", "wild"])
+    _ = try talk.meet(try client(trusting: "a", as: "a.test"), context)
+    var region = ByteRegion(capacity: 100)
+    region.append(string: host)
+    let serves = talk.right.serves(talk.server, region, 0..<region.count, context)
+    #expect(serves == isServed)
+    let hasNames = context.hasNames
+    #expect(hasNames)
+    talk.end()
+  }
+
   /// Whatever the pieces are that bytes come in, and whatever room their reader has.
   @Test(arguments: [TLSVersion.v12, .v13]) func bytesSurviveAnyChunking(version: TLSVersion) throws {
     var talk = Conversation()

@@ -2,6 +2,7 @@
 
 import collections
 import json
+import os
 import sys
 import threading
 import time
@@ -9,7 +10,13 @@ import time
 import grpc
 
 port, what, argument = int(sys.argv[1]), sys.argv[2], (sys.argv[3] if len(sys.argv) > 3 else "")
-channel = grpc.insecure_channel(f"127.0.0.1:{port}", options=[("grpc.enable_retries", 0)])
+# With CA in the environment: over TLS, to server.test.
+if "CA" in os.environ:
+    channel = grpc.secure_channel(
+        f"127.0.0.1:{port}", grpc.ssl_channel_credentials(open(os.environ["CA"], "rb").read()),
+        options=[("grpc.enable_retries", 0), ("grpc.ssl_target_name_override", "server.test")])
+else:
+    channel = grpc.insecure_channel(f"127.0.0.1:{port}", options=[("grpc.enable_retries", 0)])
 
 
 def outcome(call):

@@ -4,6 +4,7 @@
 /Wait (until the client cancels), /Said (how many waits were cancelled), /SetHealth.
 """
 
+import os
 import sys
 import threading
 import time
@@ -77,7 +78,11 @@ handlers = {
 server = grpc.server(futures.ThreadPoolExecutor(64))
 server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("t.T", handlers),))
 health_pb2_grpc.add_HealthServicer_to_server(checks, server)
-server.add_insecure_port(f"127.0.0.1:{port}")
+if "CERTIFICATE" in os.environ:
+    pair = (open(os.environ["KEY"], "rb").read(), open(os.environ["CERTIFICATE"], "rb").read())
+    server.add_secure_port(f"127.0.0.1:{port}", grpc.ssl_server_credentials([pair]))
+else:
+    server.add_insecure_port(f"127.0.0.1:{port}")
 server.start()
 print("ready", flush=True)
 server.wait_for_termination()

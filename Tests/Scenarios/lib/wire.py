@@ -34,7 +34,7 @@ class Closed(Failure):
 class Wire:
     """One connection. `to` is a port on 127.0.0.1, a (host, port), or a Unix socket's path."""
 
-    def __init__(self, to, timeout=10, source=None, receive_buffer=None):
+    def __init__(self, to, timeout=10, source=None, receive_buffer=None, wrap=None):
         self.buffer = b""
         if isinstance(to, (str, os.PathLike)):
             self.socket = socket.socket(socket.AF_UNIX)
@@ -48,6 +48,8 @@ class Wire:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(timeout)
         self.socket.connect(address)
+        if wrap:
+            self.socket = wrap(self.socket)
 
     def __enter__(self):
         return self

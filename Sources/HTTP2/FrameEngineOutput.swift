@@ -1,0 +1,97 @@
+internal import CNGHTTP2
+internal import HTTP
+
+/// What is to be sent becomes pieces.
+extension FrameEngine {
+  /// The largest frame with what the library puts before it.
+  private static let frameRoom = 9 + FrameGate.maxFrame + 16
+
+  /// Whether so many resets wait that the streams they end, which count until then, may crowd out new ones.
+  package func hasManyResets(_ number: UInt32) -> Bool {
+    queuedResets[Int(number)] >= max(1, settings[Int(number)].maxStreams / 4)
+  }
+
+  /// Makes what is to be sent into `pieces`, at most `room` bytes; false: the connection cannot go on. Streams that end
+  /// with it are in `events`.
+  package func pull(_ number: UInt32, room: Int) -> Bool {
+    events.removeAll(keepingCapacity: true)
+    pieces.removeAll(keepingCapacity: true)
+    wantsTrailers.removeAll(keepingCapacity: true)
+    control.clear()
+    current = number
+    queuedResets[Int(number)] = 0
+    self.room = room
+    let session = unsafe sessions[Int(number)]
+    while self.room >= FrameEngine.frameRoom {
+      var bytes: UnsafePointer<UInt8>?
+      let count = unsafe nghttp2_session_mem_send(session, &bytes)
+      guard count != 0, let bytes = unsafe bytes else { return count >= 0 }
+      guard count > 0 else { return false }
+      unsafe addControl(bytes, count)
+    }
+    return true
+  }
+
+  func addControl(_ bytes: UnsafePointer<UInt8>, _ count: Int) {
+    let start = control.count
+    unsafe control.append(Span(_unsafeStart: bytes, count: count))
+    room -= count
+    if let last = pieces.indices.last, pieces[last].branch == FrameEngine.none {
+      pieces[last].end = control.count
+    } else {
+      pieces.append(FramePiece(start: start, end: control.count))
+    }
+  }
+
+  @unsafe static func provider(_ branch: UInt32) -> nghttp2_data_provider {
+    var provider = unsafe nghttp2_data_provider()
+    unsafe provider.source.ptr = UnsafeMutableRawPointer(bitPattern: UInt(branch) + 1)
+    unsafe provider.read_callback = { _, _, _, length, flags, source, me in
+      let branch = unsafe UInt32(truncatingIfNeeded: UInt(bitPattern: source!.pointee.ptr) - 1)
+      let engine = unsafe Unmanaged<FrameEngine>.fromOpaque(me!).takeUnretainedValue()
+      return unsafe engine.readContent(branch, Int(length), &flags!.pointee)
+    }
+    return unsafe provider
+  }
+
+  /// How much of a branch goes into the next DATA frame.
+  func readContent(_ branch: UInt32, _ limit: Int, _ flags: inout UInt32) -> Int {
+    guard Int(branch) < branches.count else { return Int(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue) }
+    let state = branches[Int(branch)]
+    if state.pending == 0, !state.isComplete {
+      branches[Int(branch)].isDeferred = true
+      return Int(NGHTTP2_ERR_DEFERRED.rawValue)
+    }
+    flags |= NGHTTP2_DATA_FLAG_NO_COPY.rawValue
+    let count = min(state.pending, limit)
+    if count == state.pending, state.isComplete {
+      flags |= NGHTTP2_DATA_FLAG_EOF.rawValue
+      if state.hasTrailers {
+        flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue
+        wantsTrailers.append(branch)
+      }
+    }
+    return count
+  }
+
+  /// A DATA frame: its header here, its content from the branch. false: there is no room, and it is asked again.
+  func sendContent(_ header: UnsafePointer<UInt8>, _ count: Int, _ branch: UInt32) -> Bool {
+    guard count + FrameGate.headerSize <= room else { return false }
+    unsafe addControl(header, FrameGate.headerSize)
+    room -= count
+    branches[Int(branch)].pending -= count
+    pieces[pieces.count - 1].branch = branch
+    pieces[pieces.count - 1].content = count
+    return true
+  }
+
+  func sent(_ frame: nghttp2_frame) {
+    let header = unsafe frame.hd
+    if UInt32(header.type) == NGHTTP2_RST_STREAM.rawValue { hasReset[Int(current)] = true }
+    guard header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0, header.stream_id > 0 else { return }
+    let branch = branch(of: header.stream_id)
+    guard branch != FrameEngine.none, branches[Int(branch)].resetsWhenSent else { return }
+    branches[Int(branch)].resetsWhenSent = false
+    unsafe nghttp2_submit_rst_stream(sessions[Int(current)], 0, header.stream_id, ErrorCode.noError.rawValue)
+  }
+}
