@@ -1,5 +1,5 @@
 /// What the API can ask of a node. Each method is one endpoint.
-package protocol AdminOperations: NameOperations, BGPOperations, RolloutOperations {
+package protocol AdminOperations: NameOperations, BGPOperations, RolloutOperations, ExplainOperations {
   func status() async -> StatusReport
   func peers() async -> PeersReport
   func phase() async -> StatusReport.Phase

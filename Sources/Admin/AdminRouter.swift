@@ -52,6 +52,7 @@ package enum AdminRouter {
       ])
     addNames(router, operations)
     addRollouts(router, operations)
+    addExplain(router, operations)
     for state in StateOrder.allCases {
       on(
         router, "v1/backends/{pool}/{backend}/\(state.rawValue)",

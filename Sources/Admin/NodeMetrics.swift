@@ -22,6 +22,7 @@ package enum NodeMetrics {
     pools(status.pools, &metrics)
     if let bgp { self.bgp(bgp, &metrics) }
     tls(status, &metrics)
+    if let tracing = status.tracing { self.tracing(tracing, &metrics) }
     return metrics.text
   }
 

@@ -16,8 +16,11 @@ package struct StatusReport: Codable, Hashable, Sendable {
   package var listeners: [ListenerReport]
   package var pools: [PoolReport]
 
+  /// Absent: no request is sampled.
+  package var tracing: TracingReport?
+
   package enum CodingKeys: String, CodingKey {
-    case phase, generation, version, workers, listeners, pools
+    case phase, generation, version, workers, listeners, pools, tracing
     case uptimeSeconds = "uptime_s"
   }
 

@@ -11,7 +11,8 @@ struct Section: Sendable {
 
   static let root = Section(
     "the file", "workers", "drain-timeout", "secret", "access-log", "admin", "node", "peers", "listeners", "pools",
-    "dns", "bgp", "vips", "vip-realtime", "tls")
+    "dns", "bgp", "vips", "vip-realtime", "tls", "tracing")
+  static let tracing = Section("tracing", "sample", "otlp", "service", "queue", "every")
   static let secret = Section("secret", "file")
   static let admin = Section("admin", "socket", "bind", "token", "read-token", "metrics")
 
@@ -139,6 +140,6 @@ struct Section: Sendable {
     boundedLoad, hashKey, probe, exchange, httpProbe, grpcProbe, agent, outlier, persistence, cookie,
     sourcePersistence, headerPersistence, dns, nameStreams, responseRate, transactionKey, zone, transfer, signing,
     balancedName, nameTTL, nameChoice, site, bgp, bgpDrain, speaker, bfd, announcement, degrade, condition, vip,
-    advertKey, announce, track, versions,
+    advertKey, announce, track, versions, tracing,
   ]
 }

@@ -14,6 +14,8 @@ package struct Topology: Hashable, Sendable {
   package var tickets = TicketOptions()
   package var names: NameService?
 
+  /// nil: no request is sampled.
+  package var tracing: Tracing?
   package var node = NodeIdentity()
   /// nil: this node is alone.
   package var peers: PeerSettings?

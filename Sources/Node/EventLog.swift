@@ -17,8 +17,10 @@ package struct Event: Hashable, Sendable {
     case certificate
     /// Traffic fails, but ejecting would leave too few.
     case spared
-    /// A step of an update in place.
+    /// A step of a rollout.
     case rollout
+    /// The collector of spans takes them, or does not.
+    case tracing
     /// Another node is heard, is not, has not been for too long.
     case peerUp = "peer-up"
     case peerDown = "peer-down"

@@ -32,6 +32,7 @@ package struct Ports: Sendable {
   /// Takes leave of them, before it returns.
   package var stopPeers: @Sendable () -> Void = {}
   package var vips = VIPPorts()
+  package var explain = ExplainPorts()
   /// The monotonic clock.
   package var now: @Sendable () -> Instant
   /// The wall clock, in milliseconds since 1970.

@@ -122,6 +122,7 @@ package struct WorldDiff: Hashable, Sendable, CustomStringConvertible {
     note("access-log", old.accessLog, new.accessLog, &details)
     note("drain-timeout", old.drainTimeout, new.drainTimeout, &details) { "\($0.milliseconds)ms" }
     note("vip-realtime", old.isVIPRealtime, new.isVIPRealtime, &details) { "\($0)" }
+    note("tracing", old.tracing, new.tracing, &details)
     note("secret", old.secret, new.secret, &details)
     note("bgp", old.bgp, new.bgp, &details)
     if !details.isEmpty { changes.append(Change(kind: .changed, subject: "node", details: details)) }

@@ -71,7 +71,7 @@ package final class DataPlane: Sendable {
   }
 
   let shared: Shared
-  private let mailboxes: [Mailbox<WorkerOrder>]
+  let mailboxes: [Mailbox<WorkerOrder>]
   private let counters: [WorkerCounters]
   private let sink: LogSink
   /// Of session tickets, for all workers.
@@ -139,6 +139,7 @@ package final class DataPlane: Sendable {
         throw error
       }
       sink.setTarget(world.topology.accessLog)
+      shared.spans.setLimit(world.topology.tracing?.otlp == nil ? 0 : world.topology.tracing?.queue ?? 0)
       next.persistenceLimits = world.topology.persistenceLimits
       state = next
     }
@@ -233,7 +234,7 @@ package final class DataPlane: Sendable {
       snapshots.append(
         Snapshot(
           generation: world.generation, listeners: listeners, pools: pools,
-          logsAccess: world.topology.accessLog != .off))
+          logsAccess: world.topology.accessLog != .off, tracing: world.topology.tracing))
     }
     return snapshots
   }

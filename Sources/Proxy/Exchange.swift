@@ -63,6 +63,8 @@ struct Exchange: BitwiseCopyable {
     static let acceptsTrailers = Flags(rawValue: 8_388_608)
     /// A gRPC call.
     static let grpc = Flags(rawValue: 33_554_432)
+    /// Its decisions are kept, and its spans exported.
+    static let sampled = Flags(rawValue: 67_108_864)
     /// Its backend speaks HTTP/2.
     static let toBranch = Flags(rawValue: 16_777_216)
     /// How its body is framed is decided with its backend, which may choose what it speaks.

@@ -35,6 +35,7 @@ final class Shared: Sendable {
   let stickiness: StickTables
   let report: @Sendable (OutlierReport) -> Void
   let waiting: WaitingCounts
+  let spans = SpanQueue()
   let peers = Mutex<[Mailbox<WorkerOrder>]>([])
 
   init(limits: DataPlaneLimits, report: @escaping @Sendable (OutlierReport) -> Void) throws(Errno) {

@@ -17,8 +17,18 @@ final class Snapshot: Sendable {
   let listeners: [CompiledListener?]
   let pools: [CompiledPool?]
   let logsAccess: Bool
+  /// Requests may be sampled: those whose sender says so, and by chance out of 2^32.
+  let samples: Bool
+  let sampling: UInt32
+  let exportsSpans: Bool
 
-  init(generation: UInt64, listeners: [CompiledListener?], pools: [CompiledPool?], logsAccess: Bool) {
+  init(
+    generation: UInt64, listeners: [CompiledListener?], pools: [CompiledPool?], logsAccess: Bool,
+    tracing: Tracing? = nil
+  ) {
+    samples = tracing != nil
+    sampling = UInt32(min(max(tracing?.sample ?? 0, 0), 1) * Double(UInt32.max))
+    exportsSpans = tracing?.otlp != nil
     self.generation = generation
     self.listeners = listeners
     self.pools = pools

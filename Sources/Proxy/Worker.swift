@@ -17,6 +17,8 @@ enum WorkerOrder: Sendable {
   case drain
   /// Another worker has freed a connection of a backend that requests wait for.
   case capacity
+  /// What becomes, or became, of a request; changes nothing.
+  case explain(ExplainOrder)
   case stop
 }
 
@@ -118,6 +120,9 @@ struct Worker: ~Copyable {
   var proxied: [UInt32: Endpoint] = [:]
   /// What TLS tells of clients, where a listener asks for it.
   var facts: [UInt32: ConnectionFacts] = [:]
+  /// By exchange: those that are sampled. And the last ones that were.
+  var samples: [UInt32: Sample] = [:]
+  var recent = SampleRing()
   /// Clients' handshakes that are under way, and how many steps of them this turn may still take.
   var handshaking = 0
   var handshakeSteps = Worker.stepsPerTurn
@@ -276,6 +281,7 @@ struct Worker: ~Copyable {
         latch.arrive()
       case .drain: drain()
       case .capacity: noteRoomEverywhere()
+      case .explain(let order): answer(order)
       case .stop: isStopping = true
       }
     }

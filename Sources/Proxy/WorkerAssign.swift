@@ -40,13 +40,13 @@ extension Worker {
   }
 
   private mutating func pick(_ exchange: UInt32, _ row: Int, _ pool: CompiledPool) -> Int? {
+    if exchanges[exchange].flags.contains(.sampled), pool.standings.count <= Decision.mostBackends {
+      return pickRecorded(exchange, row, pool)
+    }
     let wanted = Int(exchanges[exchange].wanted)
-    if wanted >= 0, wanted < pool.standings.count, !exchanges[exchange].tried.contains(wanted) {
-      let standing = pool.standings[wanted]
-      if standing.acceptsPersistent, hasRoom(standing.slot, pool, wanted) {
-        exchanges[exchange].flags.insert(.persistent)
-        return wanted
-      }
+    if wanted >= 0, pool.holds(wanted, tried: exchanges[exchange].tried, loads: loads) {
+      exchanges[exchange].flags.insert(.persistent)
+      return wanted
     }
     exchanges[exchange].flags.remove(.persistent)
     let request = PickRequest(hash: exchanges[exchange].hash, tried: exchanges[exchange].tried)

@@ -62,6 +62,7 @@ extension Worker {
     }
     counters.add(state.listener, .inFlight, -1)
     if state.flags.contains(.grpc) { countCall(exchange) }
+    if state.flags.contains(.sampled) { finishSample(exchange) }
     if state.kind == .http {
       counters.requestTimes.record(state.listener, nanoseconds: now.nanoseconds - state.started)
     }

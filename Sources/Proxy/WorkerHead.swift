@@ -23,7 +23,12 @@ extension Worker {
       outgoing.append(incoming, head.hostRange)
       outgoing.append("\r\n")
     }
-    copyLines(listener, route.requestEdits.removed, replacesHost: replacesHost)
+    let isSampled = exchanges[exchange].flags.contains(.sampled)
+    if isSampled {
+      copyLines(listener, route.requestEdits.removed + replacedTraceLines(exchange), replacesHost: replacesHost)
+    } else {
+      copyLines(listener, route.requestEdits.removed, replacesHost: replacesHost)
+    }
     if exchanges[exchange].flags.contains(.upgrade), let line = head.fields.first(.upgrade) {
       outgoing.append("Connection: upgrade\r\nUpgrade: ")
       outgoing.append(incoming, head.fields[line].valueRange)
@@ -32,6 +37,7 @@ extension Worker {
     writeForwarding(client, listener)
     outgoing.append(listener.viaLine)
     writeRequestID(listener)
+    if isSampled { writeTraceParent(exchange, listener) }
     outgoing.append(route.requestEdits.added)
     if !route.requestEdits.computed.isEmpty { writeComputed(route.requestEdits, client) }
     outgoing.append("\r\n")
@@ -165,7 +171,7 @@ extension Worker {
     outgoing.append("\r\n")
   }
 
-  private mutating func requestID(_ listener: CompiledListener) -> Range<Int>? {
+  mutating func requestID(_ listener: CompiledListener) -> Range<Int>? {
     for index in 0..<head.fields.count
     where incoming.matches(head.fields[index].nameRange, lowercase: listener.requestIDName) {
       return head.fields[index].valueRange

@@ -121,6 +121,7 @@ extension Worker {
     exchanges[exchange].requestBody = BodyState(head.body)
     if isBranch(index) { describeCall(exchange) }
     if log.isEnabled { describeForLog(exchange, index) }
+    if current.samples { considerSampling(exchange, index, listener) }
   }
 
   private mutating func forward(
@@ -217,9 +218,9 @@ extension Worker {
 
   // MARK: Routing
 
-  private enum RouteChoice { case route(Int), none, undecided, badPath }
+  enum RouteChoice { case route(Int), none, undecided, badPath }
 
-  private mutating func matchRoute(_ listener: CompiledListener, _ source: IPAddress) -> RouteChoice {
+  mutating func matchRoute(_ listener: CompiledListener, _ source: IPAddress) -> RouteChoice {
     pathIsRewritten = false
     if head.targetForm == .origin || head.targetForm == .absolute {
       switch PathNormalizer.normalize(incoming, head.pathRange, into: &normalPath) {
@@ -266,7 +267,7 @@ extension Worker {
     return Int(row) < current.pools.count && current.pools[Int(row)] != nil ? row : nil
   }
 
-  private mutating func hashKey(_ exchange: UInt32, _ pool: CompiledPool, source: IPAddress) {
+  mutating func hashKey(_ exchange: UInt32, _ pool: CompiledPool, source: IPAddress) {
     let key: BalancePolicy.HashKey
     switch pool.model.policy {
     case .maglev(let wanted), .boundedLoad(let wanted, _): key = wanted

@@ -23,6 +23,9 @@ package struct Random: RandomNumberGenerator, Sendable {
     s3 = next()
   }
 
+  /// All that the next numbers follow from, in hexadecimal.
+  package var state: String { [s0, s1, s2, s3].map { String($0, radix: 16) }.joined(separator: "-") }
+
   @inlinable package mutating func next() -> UInt64 {
     let sum = s0 &+ s3
     let result = (sum &<< 23 | sum &>> 41) &+ s0

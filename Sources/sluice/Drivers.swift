@@ -71,6 +71,10 @@ enum Drivers {
     ports.bgp = BGPDriver(post: post).port
     ports.connect(links)
     ports.vips = vips.ports
+    ports.explain.request = { plane.explain($0) }
+    ports.explain.mismatch = { DataPlane.mismatch($0, $1) }
+    ports.explain.samples = { plane.samples($0) }
+    ports.explain.takeSpans = { plane.takeSpans($0) }
     return ports
   }
 

@@ -10,14 +10,21 @@ struct Operations: AdminOperations {
   let config: ConfigFile
   let recorder = HistoryRecorder()
   let rolloutDriver: RolloutDriver
+  let exporter: TraceExporter
 
   init(node: Node, config: ConfigFile) {
     self.node = node
     self.config = config
     rolloutDriver = RolloutDriver(node: node)
+    exporter = TraceExporter(node: node)
   }
 
-  func status() async -> StatusReport { StatusReport(await node.snapshot()) }
+  func status() async -> StatusReport {
+    let snapshot = await node.snapshot()
+    var report = StatusReport(snapshot)
+    report.tracing = await exporter.report(snapshot.topology.tracing)
+    return report
+  }
   func peers() async -> PeersReport { PeersReport(await node.snapshot()) }
   func phase() async -> StatusReport.Phase { .init(await node.phase) }
 

@@ -36,6 +36,7 @@ struct Service {
 
     let inbox = Task { await node.run() }
     let remembering = Task { await operations.remember() }
+    let exporting = Task { await operations.exporter.run() }
     let (ends, end) = AsyncStream<String>.makeStream()
     let listening = Task { await Service.heed(signals, operations) { end.yield($0) } }
     await node.begin(topology)
@@ -65,6 +66,7 @@ struct Service {
     await admin.stop()
     listening.cancel()
     remembering.cancel()
+    exporting.cancel()
     watching.cancel()
     inbox.cancel()
     Terminal.printError("sluice: stopped")

@@ -16,6 +16,7 @@ internal import Kernel
     version: Version.text,
     subcommands: [
       RunCommand.self, CheckCommand.self, DemoCommand.self, StatusCommand.self, TopCommand.self, RolloutCommand.self,
+      ExplainCommand.self,
       DrainCommand.self, ReadyCommand.self, PeersCommand.self, MaintenanceCommand.self, WeightCommand.self,
       BGPCommand.self, ReloadCommand.self, NameCommand.self, EventsCommand.self, ControllerCommand.self,
       AmphoraCommand.self, VIPCommand.self,

@@ -177,3 +177,14 @@ extension FakeNode: RolloutOperations {
     throw AdminError(.notFound, "pool \(pool) has no rollout", hint: "begin one")
   }
 }
+
+extension FakeNode: ExplainOperations {
+  func explain(_ request: ExplainRequest) throws(AdminError) -> ExplainReport {
+    orders.append("explain \(request.method) \(request.url)")
+    return ExplainReport(
+      worker: 0, generation: 1, listener: "web", path: "/", rules: [], pool: nil, problem: nil, picks: [])
+  }
+
+  func explain(sample id: String) throws(AdminError) -> SamplesReport { SamplesReport(samples: []) }
+  func samples() -> SamplesReport { SamplesReport(samples: []) }
+}

@@ -36,6 +36,8 @@ import Testing
     peers.previousKey = "the-key-before-that-one"
     peers.bind = Endpoint(.loopbackV4, 7946)
     expected.peers = peers
+    expected.tracing = Tracing()
+    expected.tracing?.otlp = "http://127.0.0.1:4318/v1/traces"
     expected.listeners = topology.listeners
     expected.pools = topology.pools
     expected.names = topology.names
