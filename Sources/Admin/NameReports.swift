@@ -51,9 +51,28 @@ package struct NameServiceReport: Codable, Hashable, Sendable {
     package var answered: Bool
     package var reason: String
     package var sinceSeconds: Double
-    /// Until an operator's order ends.
+    /// Until it changes by itself: an operator's order ends, a recovery is believed.
     package var remainingSeconds: Double?
+    /// What its nodes have under way, and that in proportion to capacity.
+    package var underWay: Int?
     package var load: Double?
+    /// What other nodes say of it.
+    package var observers: [Observer] = []
+
+    package struct Observer: Codable, Hashable, Sendable {
+      package var node: String
+      package var up: Bool
+      package var ageSeconds: Double
+      /// It is fresh enough.
+      package var counts: Bool
+
+      package init(node: String, up: Bool, ageSeconds: Double, counts: Bool) {
+        self.node = node
+        self.up = up
+        self.ageSeconds = ageSeconds
+        self.counts = counts
+      }
+    }
 
     package init(name: String, state: String, answered: Bool, reason: String, sinceSeconds: Double) {
       self.name = name

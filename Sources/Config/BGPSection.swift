@@ -14,6 +14,7 @@ extension Reader {
     fields.with("drain", .bgpDrain) { drain in
       drain.read("prepend", .integer(0...64), into: &result.drain.prepend)
       drain.read("graceful-shutdown", .boolean, into: &result.drain.gracefulShutdown)
+      drain.read("finish", .duration(atLeast: .zero), into: &result.drain.finish)
       drain.read("convergence", .duration(atLeast: .zero), into: &result.drain.convergence)
       drain.read("settle", .duration(atLeast: .zero), into: &result.drain.settle)
     }
@@ -217,10 +218,15 @@ extension Reader {
   private func conditions(_ node: Node, _ topology: Topology) -> [BGPAnnouncement.Condition] {
     node.oneOrMany.compactMap { item in
       guard let fields = Fields(item, .condition, self, label: "while"),
-        let kind = fields.exactlyOne(of: ["pool", "listener"], label: "while"),
+        let kind = fields.exactlyOne(of: ["pool", "listener", "vip"], label: "while"),
         let name = fields.value(kind, .nonEmpty)
       else { return nil }
-      let known = kind == "pool" ? topology.pools.map(\.name) : topology.listeners.map(\.name)
+      let known =
+        switch kind {
+        case "pool": topology.pools.map(\.name)
+        case "listener": topology.listeners.map(\.name)
+        default: topology.vips.map(\.name)
+        }
       if !known.contains(name) {
         let meant = Nearest.word(to: name, among: known).map { "; did you mean `\($0)`?" } ?? ""
         fields.error(at: kind, "no \(kind) `\(name.shortened)`\(meant)")
@@ -231,6 +237,10 @@ extension Reader {
         count > pool.backends.count
       {
         fields.error(at: "healthy", "`healthy`: the pool has only \(pool.backends.count) backends")
+      }
+      guard kind != "vip" else {
+        if fields.has("healthy") { fields.error(at: "healthy", "`healthy`: a VIP is here or not") }
+        return BGPAnnouncement.Condition(.vip(name))
       }
       return BGPAnnouncement.Condition(kind == "pool" ? .pool(name) : .listener(name), healthy: amount)
     }

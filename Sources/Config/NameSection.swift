@@ -85,6 +85,7 @@ struct NameReader {
     fields.read("quorum", .integer(1...1000), into: &site.quorum)
     fields.read("stale-after", .duration(), into: &site.staleAfter)
     fields.read("when-stale", .word, into: &site.whenStale)
+    fields.read("up-after", .duration(atLeast: .zero), into: &site.upAfter)
     if pools.contains(where: { $0.name == name }) {
       reader.error(entry.keyPlace, "`\(name.shortened)` is a pool too, so that `from` could mean both")
     }

@@ -27,10 +27,10 @@ extension Reader {
       result.names = read.service
       result.pools += read.watching
     }
-    fields.with("bgp", .bgp) { result.bgp = bgp($0, result) }
     fields.read("vip-realtime", .boolean, into: &result.isVIPRealtime)
     let vips = fields.names("vips").compactMap { vip($0) }
     result.vips = vips.map(\.vip)
+    fields.with("bgp", .bgp) { result.bgp = bgp($0, result) }
     checkVIPs(vips, listeners: result.listeners.map(\.name), pools: pools.map(\.entry.key))
     result.markMovingBinds()
     checkPoolNames(pools.map(\.entry))

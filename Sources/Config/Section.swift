@@ -107,11 +107,11 @@ struct Section: Sendable {
   static let nameTTL = Section("ttl", "min", "max")
   static let nameChoice = Section(
     "choice", "address", "pool", "site", "balance", "from", "weight", "country", "continent", "asn", "near", "network")
-  static let site = Section("site", "addresses", "probe", "nodes", "quorum", "stale-after", "when-stale")
+  static let site = Section("site", "addresses", "probe", "nodes", "quorum", "stale-after", "when-stale", "up-after")
   static let bgp = Section(
     "bgp", "as", "router-id", "port", "listen", "device", "graceful-restart", "drain", "templates", "speakers",
     "announcements")
-  static let bgpDrain = Section("drain", "prepend", "graceful-shutdown", "convergence", "settle")
+  static let bgpDrain = Section("drain", "prepend", "graceful-shutdown", "finish", "convergence", "settle")
   static let speaker = Section(
     "speaker", "template", "address", "interface", "range", "limit", "as", "local-as", "local-address", "port",
     "ttl-security", "multihop", "passive", "hold-time", "connect-retry", "delay-open", "families",
@@ -123,7 +123,7 @@ struct Section: Sendable {
   static let degrade = Section(
     "degrade", "while", "next-hop", "origin", "prepend", "med", "local-preference", "communities",
     "extended-communities", "large-communities")
-  static let condition = Section("condition", "pool", "listener", "healthy")
+  static let condition = Section("condition", "pool", "listener", "vip", "healthy")
   static let vip = Section(
     "vip", "interface", "addresses", "companions", "router-id", "version", "priority", "interval", "preempt",
     "preempt-delay", "peers", "source", "hop-limit", "checksum", "password", "keys", "virtual-mac", "group", "announce",

@@ -21,18 +21,29 @@ package struct BGPTopology: Hashable, Sendable {
   }
 }
 
-/// How a node leaves: first less preferred, then gone.
+/// How a node leaves: clients finish, routes become less preferred, then they go.
 package struct BGPDrain: Hashable, Sendable {
   /// Our AS so many times more.
   package var prepend = 0
   /// GRACEFUL_SHUTDOWN (RFC 8326) on every route.
   package var gracefulShutdown = true
+  /// How long open connections may take to end before routes move at all; zero: they move at once.
+  package var finish = Duration.seconds(1)
   /// How long routers have to move the traffic, before the routes are withdrawn.
   package var convergence = Duration.seconds(3)
   /// From the withdrawal to the closing of listeners.
   package var settle = Duration.seconds(1)
 
   package init() {}
+}
+
+/// What listeners do while their node leaves.
+package enum Doors: Hashable, Sendable {
+  case open
+  /// Clients are asked to end their connections; new ones are still taken.
+  case parting
+  /// And new ones are not answered, so that they try again: by then another site hears them.
+  case held
 }
 
 /// A session to a router, or to every router of a prefix that connects.
@@ -147,6 +158,8 @@ package struct BGPAnnouncement: Hashable, Sendable {
       case pool(String)
       /// Each pool that the listener's routes lead to.
       case listener(String)
+      /// This node has it.
+      case vip(String)
     }
 
     package var subject: Subject

@@ -165,6 +165,7 @@ package struct NameGroup: Hashable, Sendable {
     case roundRobin = "round-robin"
     case weighted, random
     case leastLoad = "least-load"
+    case leastConnections = "least-connections"
     case hash = "client-hash"
     case failover, geo
     case latency = "prefix-map"
@@ -218,6 +219,8 @@ package struct Site: Hashable, Sendable {
   /// Older reports do not count.
   package var staleAfter = Duration.seconds(10)
   package var whenStale = Stale.keep
+  /// How long a site that was down must be well before it is answered with again.
+  package var upAfter = Duration.seconds(2)
 
   package init(name: String, addresses: [IPAddress]) {
     self.name = name

@@ -117,6 +117,11 @@ package final class NameServer: Sendable {
     }
   }
 
+  /// What the nodes of each site say that they have under way; answers follow within a second.
+  package func applySiteLoads(_ loads: [String: SiteLoad]) {
+    state.withLock { $0.sets.outlook.siteLoads = loads }
+  }
+
   /// Closes the UDP sockets and takes no new TCP clients.
   package func drain() {
     state.withLock { state in

@@ -71,11 +71,13 @@ struct DynamicSets: Sendable {
     for (key, standing, backend) in outlook.backends() {
       guard let underWay = loads[standing.slot] else { continue }
       let capacity = standing.maxConnections ?? backend.maxConnections ?? backend.weight
-      outlook.load[key] = Double(underWay) / Double(max(capacity, 1))
+      outlook.load[key] = SiteLoad(underWay: underWay, capacity: max(capacity, 1))
     }
     for index in entries.indices {
       guard let entry = entries[index], entry.damper != nil else { continue }
-      let used = entry.expansion.members.map { outlook.utilisation(of: $0) }
+      let used = entry.expansion.members.map {
+        outlook.utilisation(of: $0, counting: entry.expansion.countsConnections)
+      }
       entries[index]?.damper?.observe(used, after: seconds)
     }
   }

@@ -20,6 +20,8 @@ struct Expansion: Sendable {
   let settle: Duration
   /// Whether some group's shares follow load.
   let followsLoad: Bool
+  /// Load is the bare number of connections, whatever the capacity.
+  let countsConnections: Bool
 
   init(_ name: BalancedName, topology: Topology, sites: [Site]) {
     var builder = Builder(topology: topology, sites: sites)
@@ -35,6 +37,7 @@ struct Expansion: Sendable {
     members = builder.members
     settle = name.settle
     followsLoad = builder.followsLoad
+    countsConnections = builder.countsConnections
   }
 
   private struct Builder {
@@ -42,9 +45,11 @@ struct Expansion: Sendable {
     let sites: [Site]
     var members: [MemberSource] = []
     var followsLoad = false
+    var countsConnections = false
 
     mutating func group(_ group: NameGroup) -> BalancedSet.Group {
-      if group.policy == .leastLoad { followsLoad = true }
+      if group.policy == .leastLoad || group.policy == .leastConnections { followsLoad = true }
+      if group.policy == .leastConnections { countsConnections = true }
       var choices: [BalancedSet.Choice] = []
       /// The model's choice that each of ours comes from, for the rules.
       var origins: [Int] = []
@@ -112,7 +117,7 @@ struct Expansion: Sendable {
       case .roundRobin: return .roundRobin
       case .weighted: return .weighted
       case .random: return .random
-      case .leastLoad: return .leastLoad
+      case .leastLoad, .leastConnections: return .leastLoad
       case .hash: return .hash
       case .failover: return .failover
       case .all: return .all

@@ -8,7 +8,9 @@ struct Outlook: Sendable {
   /// Whose verdict one more probe may change.
   var changing: Set<BackendKey> = []
   /// In proportion to capacity, where something is measured.
-  var load: [BackendKey: Double] = [:]
+  var load: [BackendKey: SiteLoad] = [:]
+  /// By site, as the nodes there tell it.
+  var siteLoads: [String: SiteLoad] = [:]
 
   init() {}
 
@@ -65,12 +67,14 @@ struct Outlook: Sendable {
     return health
   }
 
-  /// In proportion to capacity; nil where nothing is measured.
-  func utilisation(of source: MemberSource) -> Double? {
-    switch source {
-    case .fixed: nil
-    case .backend(let key): load[key]
-    case .site(let name, _): sites[name]?.load
-    }
+  /// What shares follow: load in proportion to capacity, or the bare number under way; nil where nothing is measured.
+  func utilisation(of source: MemberSource, counting: Bool) -> Double? {
+    let load =
+      switch source {
+      case .fixed: SiteLoad?.none
+      case .backend(let key): load[key]
+      case .site(let name, _): siteLoads[name]
+      }
+    return load.flatMap { counting ? Double($0.underWay) : $0.share }
   }
 }

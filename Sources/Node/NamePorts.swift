@@ -3,6 +3,8 @@ package import Telemetry
 
 /// What the name server is asked.
 package struct NamePorts: Sendable {
+  /// Load by site, as the nodes there tell it: a set.
+  package var applySiteLoads: @Sendable ([String: SiteLoad]) -> Void = { _ in }
   /// nil: there is none.
   package var report: @Sendable () -> NameReport?
   /// What a client at this address gets for a name and a type, as text; throws the reason when they are none.

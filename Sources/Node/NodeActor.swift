@@ -26,6 +26,7 @@ package actor Node {
   var announcements = AnnouncementBook()
   var lastOrder = BGPOrder()
   var isRestarting = false
+  var doors = Doors.open
   var log = EventLog()
   private let started: Instant
   /// Until when first verdicts are waited for; nil before `begin`.
@@ -38,6 +39,8 @@ package actor Node {
   var said: Neighborhood.Content?
   var peerSettings: Neighborhood.Settings?
   var nextStranger: Instant?
+  /// What the name server knows of load at sites.
+  var siteLoads: [String: SiteLoad] = [:]
   var vips: [VIPOrder] = []
   private var startFailure: Refusal?
   private var waiters: [CheckedContinuation<Void, Never>] = []
@@ -76,6 +79,7 @@ package actor Node {
     case .site(let name, let order):
       try commit(at: now) { (truth) throws(Refusal) in _ = try truth.observe(change, at: now) }
       record(.override, nil, "site \(name): \(order)")
+      share(order, for: name)
     case .split(let pool, let split):
       try commit(at: now) { (truth) throws(Refusal) in _ = try truth.observe(change, at: now) }
       record(.rollout, subject: pool, split.map { "\($0)" } ?? "clients go where the file says")
@@ -106,7 +110,9 @@ package actor Node {
   /// When time alone changes something: a `.tick` is due then.
   package var nextDeadline: Instant? {
     let own = phase == .starting ? patience : isDirty ? notBefore : nil
-    return [own, truth.nextDeadline(at: ports.now()), announcements.nextDeadline].compactMap { $0 }.min()
+    let now = ports.now()
+    let recovery = world?.sites.values.compactMap(\.until).filter { $0 > now }.min()
+    return [own, recovery, truth.nextDeadline(at: now), announcements.nextDeadline].compactMap { $0 }.min()
   }
 
   /// Takes in what was posted, and ticks, until the task is cancelled.
@@ -137,6 +143,7 @@ package actor Node {
     guard phase == .starting else { return }
     let now = ports.now()
     _ = truth.load(topology, at: now)
+    adoptSiteWords(at: now)
     patience = now + Node.patience(for: topology)
     isDirty = true
     orderProbes()
@@ -177,12 +184,12 @@ package actor Node {
 
   package func snapshot() -> NodeSnapshot {
     let now = ports.now()
-    let plan = truth.plan(after: world, at: now)
+    let next = truth.plan(after: world, at: now)
     return NodeSnapshot(
       phase: phase, generation: world?.generation ?? 0, uptime: now - started, version: version,
-      topology: truth.topology,
-      standings: plan.standings, sites: world?.sites ?? [:], splits: plan.splits,
-      statistics: ports.statistics(), peers: truth.peers, now: now)
+      topology: truth.topology, standings: next.standings, sites: next.sites, siteLoads: siteLoads,
+      siteObservers: truth.siteObservers(at: now), splits: next.splits, statistics: ports.statistics(),
+      peers: truth.peers, now: now)
   }
 
   /// What a load of this configuration would change, in words.
@@ -207,6 +214,7 @@ package actor Node {
     let before = world?.generation
     var dropped: [(key: BackendKey, reason: String)] = []
     let overrides = truth.overrides
+    let sitesBefore = Set(truth.topology.names?.sites.map(\.name) ?? [])
     let statistics = ports.statistics()
     let busy = statistics.backends.filter { $0.value.connections > 0 || $0.value.inFlight > 0 }
     do {
@@ -220,6 +228,7 @@ package actor Node {
     }
     for (key, reason) in dropped { record(.dropped, key, "override dropped: \(reason)") }
     takeBack(overrides)
+    adoptSiteWords(except: sitesBefore, at: now)
     orderPeers()
   }
 

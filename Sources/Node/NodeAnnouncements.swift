@@ -1,4 +1,5 @@
 package import Model
+internal import Peering
 package import Planner
 
 /// An operator's word on announcements.
@@ -31,15 +32,63 @@ extension Node {
     var order = BGPOrder(topology: bgp)
     // Before the first verdicts nothing is known to be announced or not.
     if let bgp, phase != .starting {
-      for entry in announcements.judge(bgp, truth.plan(after: world, at: now), at: now) {
-        noteAnnouncement(entry)
-      }
+      heedSites(bgp)
+      let connections = announcements.leaving == nil ? 0 : ports.openConnections()
+      let news = announcements.judge(
+        bgp, truth.plan(after: world, at: now), vips: truth.heldVIPs, connections: connections, at: now)
+      for entry in news { noteAnnouncement(entry) }
       order.routes = announcements.routes(bgp)
+      // Others wait for the answer.
+      if bgp.guardsLastSite { tellPeers() }
     }
     if bgp == nil { announcements = AnnouncementBook() }
+    orderDoors()
     guard order != lastOrder || isForced else { return }
     lastOrder = order
     ports.bgp.apply(order)
+  }
+
+  /// What the listeners do while the node leaves.
+  private func orderDoors() {
+    guard announcements.doors != doors else { return }
+    doors = announcements.doors
+    ports.setDoors(doors)
+  }
+
+  /// What the other sites say of our announcements; one that is not heard says nothing.
+  private func heedSites(_ bgp: BGPTopology) {
+    guard bgp.guardsLastSite else { return }
+    announcements.site = truth.topology.node.name ?? ""
+    announcements.elsewhere = [:]
+    announcements.isDeaf = false
+    for (name, peer) in truth.peers.peers {
+      guard peer.link == .up, peer.facts != nil else {
+        announcements.isDeaf = true
+        continue
+      }
+      for case .announcement(let announcement, let facts) in peer.reports.values {
+        let promises = Dictionary(facts.promises.map { ($0.node, $0.wish) }) { first, _ in first }
+        announcements.elsewhere[announcement, default: []].append(
+          SiteWord(site: name, isAnnounced: facts.state != .withdrawn, wish: facts.wish, promises: promises))
+      }
+    }
+  }
+
+  /// What this site says to the others.
+  func announcementReports() -> [PeerReport] {
+    announcements.entries.map { entry in
+      let state: PeerReport.AnnouncementFacts.State =
+        switch entry.level {
+        case .announced: .announced
+        case .degraded: .degraded
+        case .withdrawn: .withdrawn
+        }
+      var facts = PeerReport.AnnouncementFacts(
+        state: state, isLast: entry.isLast, since: wallSeconds(of: entry.since), reason: entry.reason)
+      facts.wish = entry.word.wish
+      facts.promises = entry.word.promises.sorted { $0.key < $1.key }.map { .init(node: $0.key, wish: $0.value) }
+      return .announcement(entry.name, facts)
+    }
   }
 
   func take(_ command: AnnouncementCommand, at now: Instant) throws(Refusal) {
@@ -53,7 +102,7 @@ extension Node {
     case .withdraw(let name): announcements.set(.withdraw, for: name)
     case .announce(let name): announcements.set(.announce, for: name)
     case .automatic(let name): announcements.set(nil, for: name)
-    case .drain: announcements.leave(at: now)
+    case .drain: announcements.leave(finish: truth.topology.bgp?.drain.finish ?? .zero, at: now)
     case .stay: announcements.stay()
     }
     reconcileAnnouncements(at: now)
@@ -104,4 +153,8 @@ extension Node {
   }
 
   package var farewell: BGPFarewell { isRestarting ? .restart : .shutdown("sluice stops") }
+}
+
+extension BGPTopology {
+  fileprivate var guardsLastSite: Bool { announcements.contains { $0.lastSite == .lastSite } }
 }

@@ -16,13 +16,15 @@ extension Node {
       }
     let facts = PeerReport.NodeFacts(
       phase: phase, generation: world?.generation ?? 0, links: links.sorted { $0.name < $1.name })
-    return [.node(facts)] + poolReports()
+    return [.node(facts)] + poolReports() + siteReports() + announcementReports()
   }
 
-  private func poolReports() -> [PeerReport] {
+  func poolReports() -> [PeerReport] {
     guard let world else { return [] }
     let statistics = ports.statistics()
-    return zip(world.topology.pools, world.standings).map { pool, standings in
+    return zip(world.topology.pools, world.standings).compactMap { pool, standings in
+      // Pools that only watch addresses of names carry nothing.
+      guard !pool.isWatch else { return nil }
       let up = standings.filter { $0.effectiveWeight > 0 && $0.verdict.takesTraffic }
       let isBounded = !up.isEmpty && up.allSatisfy { $0.maxConnections != nil }
       let inFlight = standings.reduce(into: UInt64(0)) { $0 += statistics.backends[$1.slot]?.inFlight ?? 0 }
@@ -33,6 +35,12 @@ extension Node {
           inFlight: UInt32(clamping: inFlight),
           capacity: isBounded ? UInt32(clamping: up.reduce(0) { $0 + ($1.maxConnections ?? 0) }) : 0))
     }
+  }
+
+  /// A moment in milliseconds since 1970, to the second, so that the same moment is told the same way every time.
+  func wallSeconds(of moment: Instant) -> UInt64 {
+    let wall = ports.wallClock() - (ports.now() - moment).milliseconds
+    return UInt64(max(0, (wall + 500) / 1_000 * 1_000))
   }
 
   /// Tells the peers what has changed; what has not costs nothing.
@@ -67,11 +75,21 @@ extension Node {
     case nil: break
     }
     switch observation {
+    case .reports, .up, .down, .stale, .gone: if phase == .serving { reconcileAnnouncements(at: now) }
+    default: break
+    }
+    if truth.takeSiteNews(), truth.topology.names?.sites.isEmpty == false {
+      isDirty = true
+      publishIfDue(at: now)
+    }
+    switch observation {
     case .registers(let peer, let registers): takeOver(registers, from: peer, at: now)
     case .deaf(let reason): record(.peerDown, subject: "", reason)
     case .turnedAway(let reason): recordStranger("\(reason)", at: now)
     // The load of this node goes out as often as a peer is heard.
-    case .heard, .up, .down: tellPeers()
+    case .heard, .up, .down:
+      tellPeers()
+      orderSiteLoads(at: now)
     default: break
     }
   }
@@ -87,6 +105,7 @@ extension Node {
   private func takeOver(_ registers: [Register], from peer: String, at now: Instant) {
     let news = truth.merge(registers)
     for register in news {
+      if register.key.kind == RegisterKey.Kind.site.rawValue { take(register, at: now) }
       let key = BackendKey(pool: register.key.pool, backend: register.key.backend)
       // A backend that this node does not have keeps its word for when it comes.
       guard let order = register.key.order(register.value), truth.differs(order, for: key),

@@ -11,6 +11,8 @@ package struct NodeSnapshot: Sendable {
   /// As in `World.standings`, with the newest verdicts.
   package var standings: [[Standing]]
   package var sites: [String: SiteStanding]
+  package var siteLoads: [String: SiteLoad]
+  package var siteObservers: [String: [SiteObserver]]
   package var splits: [String: VersionSplit]
   package var statistics: DataPlaneStatistics
   package var peers: PeerBook
@@ -46,14 +48,12 @@ extension [[Standing]] {
 }
 
 extension [String: SiteStanding] {
-  /// Whether names would be answered the same with both: load moves all the time and is followed elsewhere.
+  /// Whether names would be answered the same with both.
   func isServedLike(_ other: [String: SiteStanding]) -> Bool {
     count == other.count
       && allSatisfy { name, mine in
         guard let theirs = other[name] else { return false }
-        let difference = abs((mine.load ?? -1) - (theirs.load ?? -1))
         return mine.state == theirs.state && mine.isUp == theirs.isUp && mine.until == theirs.until
-          && difference < 0.02
       }
   }
 }

@@ -12,6 +12,8 @@ package struct Ports: Sendable {
   package var statistics: @Sendable () -> DataPlaneStatistics
   /// Closes the listeners; open connections go on.
   package var stopAccepting: @Sendable () -> Void
+  /// What the listeners do while the node leaves.
+  package var setDoors: @Sendable (Doors) -> Void = { _ in }
   package var openConnections: @Sendable () -> Int
   /// The set of probes that shall run; the driver reconciles to it.
   package var applyProbes: @Sendable ([ProbeTarget]) -> Void

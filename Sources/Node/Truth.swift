@@ -15,7 +15,10 @@ package struct Truth: Sendable {
   package private(set) var splits: [String: VersionSplit] = [:]
   /// Operators' words on VIPs.
   package var handovers: [String: VIPHandover] = [:]
+  /// VIPs that this node has now.
+  var heldVIPs: Set<String> = []
   private var backends: [BackendKey: Backend] = [:]
+  private var hasSiteNews = false
 
   package init() {}
 
@@ -77,7 +80,17 @@ package struct Truth: Sendable {
   }
 
   mutating func observe(_ observation: PeerObservation, at now: Instant) -> PeerBook.Remark? {
-    peers.observe(observation, at: now)
+    let remark = peers.observe(observation, at: now)
+    if let name = observation.peer, sites.hear(name, peers.peers[name].map { SiteBook.Report($0) }) {
+      hasSiteNews = true
+    }
+    return remark
+  }
+
+  /// Whether peers have said something new of sites since this was asked.
+  mutating func takeSiteNews() -> Bool {
+    defer { hasSiteNews = false }
+    return hasSiteNews
   }
 
   mutating func merge(_ registers: [Register]) -> [Register] { peers.merge(registers) }
@@ -127,13 +140,7 @@ package struct Truth: Sendable {
 
   private func siteStandings(_ next: World, after world: World?, at now: Instant) -> [String: SiteStanding] {
     guard let names = topology.names, !names.sites.isEmpty else { return [:] }
-    var own: [String: Bool?] = [:]
-    for (pool, standings) in zip(next.topology.pools, next.standings) where pool.probe != nil {
-      for site in names.sites where site.pool == pool.name {
-        own[site.name] = standings.contains { $0.verdict.takesTraffic }
-      }
-    }
-    return sites.standings(names.sites, own: own, previous: world?.sites ?? [:], at: now)
+    return sites.standings(names.sites, own: next.siteVotes, previous: world?.sites ?? [:], at: now)
   }
 
   /// What would differ with another configuration, as if its newcomers were up.

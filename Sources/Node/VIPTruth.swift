@@ -31,6 +31,7 @@ extension Node {
     switch change {
     case .report(let report):
       log.append(Event.Kind(report.kind), report.vip, report.message, at: ports.wallClock())
+      if truth.note(report), phase == .serving { reconcileAnnouncements(at: ports.now()) }
     case .handover(let name, let wish):
       guard phase != .draining else { throw .draining }
       guard truth.topology.vips.contains(where: { $0.name == name }) else { throw .noSuchVIP(name) }
@@ -56,6 +57,15 @@ extension Truth {
     let before = Dictionary(old.vips.map { ($0.name, $0) }) { first, _ in first }
     let now = Dictionary(topology.vips.map { ($0.name, $0) }) { first, _ in first }
     handovers = handovers.filter { now[$0.key] != nil && now[$0.key] == before[$0.key] }
+  }
+
+  /// - Returns: whether this node has got or lost the VIP.
+  mutating func note(_ report: VIPReport) -> Bool {
+    switch report.kind {
+    case .active: heldVIPs.insert(report.vip).inserted
+    case .backup, .fault: heldVIPs.remove(report.vip) != nil
+    case .dual, .verified, .repaired, .vip: false
+    }
   }
 
   /// Why tracked programs fail.

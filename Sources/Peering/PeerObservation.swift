@@ -34,3 +34,15 @@ package enum PeerObservation: Hashable, Sendable {
     }
   }
 }
+
+extension PeerObservation {
+  /// Whom it is about; nil: this node, or a stranger.
+  package var peer: String? {
+    switch self {
+    case .up(let name, _), .down(let name, _), .stale(let name), .gone(let name), .heard(let name, _),
+      .reports(let name, _), .registers(let name, _), .letter(let name, _, _), .receipt(let name, _, _):
+      name
+    case .deaf, .turnedAway: nil
+    }
+  }
+}

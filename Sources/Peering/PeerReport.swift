@@ -60,6 +60,20 @@ package enum PeerReport: Hashable, Sendable {
     /// Milliseconds since 1970, by the reporting node's clock.
     package var since: UInt64
     package var reason: String
+    /// It asks under this number whether another site stays; 0: it does not ask.
+    package var wish: UInt32 = 0
+    /// Whose wishes it has granted.
+    package var promises: [Promise] = []
+
+    package struct Promise: Hashable, Sendable {
+      package var node: String
+      package var wish: UInt32
+
+      package init(node: String, wish: UInt32) {
+        self.node = node
+        self.wish = wish
+      }
+    }
 
     package init(state: State, isLast: Bool, since: UInt64, reason: String) {
       self.state = state

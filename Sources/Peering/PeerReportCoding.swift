@@ -25,6 +25,13 @@ extension PeerReport {
       writer.u8(facts.isLast ? 1 : 0)
       writer.u64(facts.since)
       writer.text(facts.reason)
+      writer.u32(facts.wish)
+      let promises = facts.promises.prefix(PeerReport.linkLimit)
+      writer.u16(UInt16(promises.count))
+      for promise in promises {
+        writer.u32(promise.wish)
+        writer.text(promise.node)
+      }
     case .vip(_, let facts):
       writer.u8(facts.state.rawValue)
       writer.u8(facts.priority)
@@ -50,8 +57,9 @@ extension PeerReport {
       guard let state = reader.u8().flatMap(AnnouncementFacts.State.init), let last = reader.u8(),
         let since = reader.u64(), let reason = reader.text()
       else { throw .malformed }
-      self = .announcement(
-        key.name, AnnouncementFacts(state: state, isLast: last & 1 == 1, since: since, reason: reason))
+      var facts = AnnouncementFacts(state: state, isLast: last & 1 == 1, since: since, reason: reason)
+      try facts.readPromises(&reader)
+      self = .announcement(key.name, facts)
     case PeerReportKey.vip:
       guard let state = reader.u8().flatMap(VIPFacts.State.init), let priority = reader.u8(), let since = reader.u64()
       else { throw .malformed }
@@ -78,6 +86,20 @@ extension PeerReport.NodeFacts {
       links.append(Link(name: name, isUp: flags & 1 == 1))
     }
     self.init(phase: phase, generation: generation, links: links)
+  }
+}
+
+extension PeerReport.AnnouncementFacts {
+  /// What versions before did not say.
+  @_lifetime(reader: copy reader)
+  mutating func readPromises(_ reader: inout ByteReader) throws(PeeringError) {
+    guard let wish = reader.u32() else { return }
+    guard let count = reader.u16(), count <= PeerReport.linkLimit else { throw .malformed }
+    self.wish = wish
+    for _ in 0..<count {
+      guard let number = reader.u32(), let node = reader.text() else { throw .malformed }
+      promises.append(Promise(node: node, wish: number))
+    }
   }
 }
 

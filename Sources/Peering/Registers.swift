@@ -33,12 +33,16 @@ package struct RegisterKey: Hashable, Sendable {
     case state = 1
     /// The value is the weight in decimal.
     case weight = 2
+    /// Of a site, whose name stands for the pool: "ready", "drain", or "drain MS" until so many milliseconds since 1970.
+    case site = 3
   }
 
   /// Raw, so that a kind which only newer nodes know is passed on unharmed.
   package var kind: UInt8
   package var pool: String
   package var backend: String
+
+  package init(site: String) { self.init(.site, pool: site, backend: "") }
 
   package init(_ kind: Kind, pool: String, backend: String) {
     self.init(kind: kind.rawValue, pool: pool, backend: backend)

@@ -1,20 +1,5 @@
 package import Model
 
-/// What another site says of an announcement.
-package struct SiteWord: Hashable, Sendable {
-  /// The node's name: of sites that are all sick, the one with the lowest keeps announcing.
-  package var site: String
-  package var isAnnounced: Bool
-  /// It announces because it is well, not because it is the last.
-  package var isHealthy: Bool
-
-  package init(site: String, isAnnounced: Bool, isHealthy: Bool) {
-    self.site = site
-    self.isAnnounced = isAnnounced
-    self.isHealthy = isHealthy
-  }
-}
-
 /// Every announcement of the node: health, operators and drains in; the set of routes out.
 package struct AnnouncementBook: Sendable {
   /// What an operator wants of one announcement, whatever its health.
@@ -23,11 +8,21 @@ package struct AnnouncementBook: Sendable {
     case announce
   }
 
-  /// The node leaves.
+  /// The node leaves, in this order.
   package enum Leaving: Hashable, Sendable {
+    /// Clients are asked to end their connections; new ones are still taken.
+    case parting(Instant)
+    /// New ones wait at the door, until nobody has been inside for a while.
+    case holding(Instant, lastBusy: Instant)
     /// Less preferred since then.
     case degraded(Instant)
     case withdrawn
+
+    /// Idle clients get half a second from the data plane.
+    static let parting = Duration.milliseconds(600)
+    /// A handshake that was under way when the door closed has ended by then, and so have the last bytes of answers.
+    static let quiet = Duration.milliseconds(300)
+    static let poll = Duration.milliseconds(10)
   }
 
   /// An announcement as it stands, with why.
@@ -41,6 +36,8 @@ package struct AnnouncementBook: Sendable {
     package var isLast: Bool
     /// Health alone would announce it.
     package var isHealthy: Bool
+    /// What is said to the other sites of it.
+    package var word = LastSite()
   }
 
   package private(set) var entries: [Entry] = []
@@ -50,6 +47,9 @@ package struct AnnouncementBook: Sendable {
   package var site = ""
   /// By announcement; what peers said last.
   package var elsewhere: [String: [SiteWord]] = [:]
+  /// There are peers that are not heard.
+  package var isDeaf = false
+  private var guards: [String: LastSite] = [:]
   private var states: [String: AnnouncementState] = [:]
   private var deadlines: [Instant] = []
 
@@ -59,63 +59,117 @@ package struct AnnouncementBook: Sendable {
 
   package mutating func set(_ word: Word?, for name: String) { words[name] = word }
 
-  package mutating func leave(at now: Instant) { if leaving == nil { leaving = .degraded(now) } }
+  /// - Parameter finish: how long open connections may take to end before routes move; zero: not at all.
+  package mutating func leave(finish: Duration = .zero, at now: Instant) {
+    if leaving == nil { leaving = finish > .zero ? .parting(now) : .degraded(now) }
+  }
   package mutating func withdrawAll() { leaving = .withdrawn }
   package mutating func stay() { leaving = nil }
 
+  /// What the listeners do while the node leaves.
+  package var doors: Doors {
+    switch leaving {
+    case .parting: .parting
+    case .holding, .degraded: .held
+    case .withdrawn, nil: .open
+    }
+  }
+
   /// Judges every announcement anew.
+  /// - Parameters:
+  ///   - vips: those that this node has.
+  ///   - connections: of clients, open now.
   /// - Returns: those whose level or reason for being kept changed, for the event log.
-  package mutating func judge(_ bgp: BGPTopology?, _ world: World, at now: Instant) -> [Entry] {
+  package mutating func judge(
+    _ bgp: BGPTopology?, _ world: World, vips: Set<String> = [], connections: Int = 0, at now: Instant
+  ) -> [Entry] {
     let announcements = bgp?.announcements ?? []
     let names = Set(announcements.map(\.name))
     states = states.filter { names.contains($0.key) }
+    guards = guards.filter { names.contains($0.key) }
     words = words.filter { names.contains($0.key) }
     deadlines = []
-    if case .degraded(let since) = leaving, let bgp {
-      let due = since + bgp.drain.convergence
-      if due <= now { leaving = .withdrawn } else { deadlines.append(due) }
-    }
+    if let bgp { goOnLeaving(bgp.drain, connections, at: now) }
     let before = Dictionary(uniqueKeysWithValues: entries.map { ($0.name, $0) })
-    entries = announcements.map { entry($0, world, at: now) }
+    let convergence = bgp?.drain.convergence ?? .zero
+    entries = announcements.map { entry($0, before[$0.name], world, vips, convergence, at: now) }
     return entries.filter { entry in
       guard let old = before[entry.name] else { return true }
       return old.level != entry.level || old.isLast != entry.isLast
     }
   }
 
-  private mutating func entry(_ announcement: BGPAnnouncement, _ world: World, at now: Instant) -> Entry {
-    let (goal, why) = announcement.goal(world)
-    var state = states[announcement.name] ?? AnnouncementState(at: now)
+  private mutating func goOnLeaving(_ drain: BGPDrain, _ connections: Int, at now: Instant) {
+    if case .parting(let since) = leaving, since + Leaving.parting <= now { leaving = .holding(now, lastBusy: now) }
+    if case .holding(let since, let lastBusy) = leaving {
+      let busy = connections > 0 ? now : lastBusy
+      // What takes longer meets another site, which does not know it.
+      let isOver = now - busy >= Leaving.quiet || now - since >= drain.finish
+      leaving = isOver ? .degraded(now) : .holding(since, lastBusy: busy)
+    }
+    if case .degraded(let since) = leaving, since + drain.convergence <= now { leaving = .withdrawn }
+    switch leaving {
+    case .parting(let since): deadlines.append(since + Leaving.parting)
+    case .holding: deadlines.append(now + Leaving.poll)
+    case .degraded(let since): deadlines.append(since + drain.convergence)
+    case .withdrawn, nil: break
+    }
+  }
+
+  private mutating func entry(
+    _ announcement: BGPAnnouncement, _ before: Entry?, _ world: World, _ vips: Set<String>,
+    _ convergence: Duration, at now: Instant
+  ) -> Entry {
+    let name = announcement.name
+    let (goal, why) = announcement.goal(world, vips)
+    var state = states[name] ?? AnnouncementState(at: now)
     state.judge(goal, reason: why, upAfter: announcement.upAfter, downAfter: announcement.downAfter, at: now)
-    states[announcement.name] = state
+    states[name] = state
     if let due = state.deadline(upAfter: announcement.upAfter, downAfter: announcement.downAfter) {
       deadlines.append(due)
     }
     var entry = Entry(
-      name: announcement.name, prefixes: announcement.prefixes, level: state.level, reason: state.reason,
+      name: name, prefixes: announcement.prefixes, level: state.level, reason: state.reason,
       since: state.since, isLast: false, isHealthy: state.level > .withdrawn)
-    switch words[announcement.name] {
+    switch words[name] {
     case .announce: (entry.level, entry.reason) = (.announced, "ordered; by health: \(state.reason)")
     case .withdraw: (entry.level, entry.reason) = (.withdrawn, "ordered")
-    case nil:
-      if entry.level == .withdrawn, announcement.lastSite == .lastSite, !isElsewhere(announcement.name) {
-        entry.isLast = true
-        entry.level = announcement.degrade == nil ? .announced : .degraded
-        entry.reason = "kept, since no other site announces it; by health: \(state.reason)"
-      }
+    case nil: break
     }
+    if announcement.lastSite == .lastSite { heed(announcement, before, convergence, &entry, at: now) }
     switch leaving {
     case .degraded: if entry.level == .announced { (entry.level, entry.reason) = (.degraded, "the node leaves") }
     case .withdrawn: (entry.level, entry.reason) = (.withdrawn, "the node leaves")
-    case nil: break
+    case .parting, .holding, nil: break
     }
     return entry
   }
 
-  /// Whether somebody takes over: a site that is well, or of the sick ones the lowest name, so that two
-  /// which see each other announce do not both withdraw.
-  private func isElsewhere(_ name: String) -> Bool {
-    elsewhere[name]?.contains { $0.isAnnounced && ($0.isHealthy || $0.site < site) } == true
+  /// A site that is sick leaves only when another one has promised to stay.
+  private mutating func heed(
+    _ announcement: BGPAnnouncement, _ before: Entry?, _ convergence: Duration, _ entry: inout Entry, at now: Instant
+  ) {
+    var last = guards[entry.name] ?? LastSite()
+    defer {
+      guards[entry.name] = last
+      entry.word = last
+    }
+    // An operator's word needs nobody's consent.
+    guard leaving == nil, words[entry.name] != .withdraw else { return last.leave() }
+    let others = elsewhere[entry.name] ?? []
+    let outcome = last.judge(
+      isWell: entry.level > .withdrawn, name: site, others: others, isDeaf: isDeaf, convergence: convergence, at: now)
+    if let due = last.deadline { deadlines.append(due) }
+    switch outcome {
+    case .well, .out: break
+    case .asking:
+      entry.level = before.map(\.level) ?? .announced
+      entry.reason = "asks the other sites; by health: \(entry.reason)"
+    case .last:
+      entry.isLast = true
+      entry.level = announcement.degrade == nil ? .announced : .degraded
+      entry.reason = "kept, since no other site announces it; by health: \(entry.reason)"
+    }
   }
 
   /// The routes that follow.
@@ -139,77 +193,7 @@ package struct AnnouncementBook: Sendable {
   }
 }
 
-extension BGPAnnouncement {
-  /// What health alone asks for, and why.
-  func goal(_ world: World) -> (AnnouncementLevel, String) {
-    guard let missing = conditions.firstMissing(world) else {
-      return (.announced, conditions.isEmpty ? "always" : conditions.summary(world))
-    }
-    guard let degrade, degrade.conditions.firstMissing(world) == nil else { return (.withdrawn, missing) }
-    return (.degraded, missing)
-  }
-}
-
-extension [BGPAnnouncement.Condition] {
-  /// The first that does not hold, in words; nil: all do.
-  func firstMissing(_ world: World) -> String? {
-    for condition in self {
-      for pool in condition.pools(world.topology) {
-        let (healthy, all) = world.healthy(pool)
-        let needed = condition.needed(of: all)
-        if healthy < needed { return "pool \(pool): \(healthy) of \(all) healthy, \(needed) needed" }
-      }
-    }
-    return nil
-  }
-
-  func summary(_ world: World) -> String {
-    flatMap { $0.pools(world.topology) }.map { pool in
-      let (healthy, all) = world.healthy(pool)
-      return "pool \(pool): \(healthy) of \(all) healthy"
-    }.joined(separator: "; ")
-  }
-}
-
-extension BGPAnnouncement.Condition {
-  fileprivate func pools(_ topology: Topology) -> [String] {
-    switch subject {
-    case .pool(let name): return [name]
-    case .listener(let name):
-      let routes = topology.listeners.first { $0.name == name }?.routes ?? []
-      return Set(routes.flatMap(\.action.pools)).sorted()
-    }
-  }
-
-  fileprivate func needed(of all: Int) -> Int {
-    switch healthy {
-    case .count(let count): count
-    // Rounded up: 50% of three are two.
-    case .share(let share): Swift.max(1, Int((share * Double(all)).rounded(.up)))
-    }
-  }
-}
-
-extension World {
-  /// Of a pool's backends: those that are well and wanted, and all.
-  fileprivate func healthy(_ name: String) -> (healthy: Int, all: Int) {
-    guard let index = topology.pools.firstIndex(where: { $0.name == name }) else { return (0, 0) }
-    let healthy = standings[index].count { $0.verdict.takesTraffic && $0.state == .ready && $0.weight > 0 }
-    return (healthy, standings[index].count)
-  }
-}
-
 extension BGPTerms {
   /// RFC 8326.
   package static let gracefulShutdown: UInt32 = 0xffff_0000
-}
-
-extension Action {
-  fileprivate var pools: [String] {
-    switch self {
-    case .pool(let name): [name]
-    case .split(let parts): parts.filter { $0.weight > 0 }.map(\.pool)
-    case .redirect, .respond: []
-    }
-  }
 }

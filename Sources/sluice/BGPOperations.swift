@@ -58,7 +58,7 @@ extension BGPStatusReport {
   init(_ view: AnnouncementsView, _ peers: [BGPPeerState]) {
     self.init(
       autonomousSystem: view.bgp?.localAS, routerID: view.bgp.map { "\(IPAddress(v4: $0.identifier))" },
-      leaving: view.leaving.map { if case .withdrawn = $0 { "withdrawn" } else { "degraded" } },
+      leaving: view.leaving?.word,
       peers: peers.map { Peer($0, view.now) },
       announcements: view.entries.map { entry in
         Announcement(
@@ -89,5 +89,16 @@ extension BGPRoutesReport.Route {
     self.init(
       prefix: "\(route.prefix)", nextHop: "\(route.nextHop)", path: route.path, origin: route.origin, med: route.med,
       localPreference: route.localPreference, communities: route.communities)
+  }
+}
+
+extension AnnouncementBook.Leaving {
+  fileprivate var word: String {
+    switch self {
+    case .parting: "parting"
+    case .holding: "holding"
+    case .degraded: "degraded"
+    case .withdrawn: "withdrawn"
+    }
   }
 }

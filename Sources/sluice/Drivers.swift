@@ -68,6 +68,7 @@ enum Drivers {
         report: { names.report() },
         answer: { name, type, client in try names.answer(name, type, client: client) }),
       now: { Clock.now() }, wallClock: { Clock.wall() / 1_000 })
+    ports.names.applySiteLoads = { names.applySiteLoads($0) }
     ports.bgp = BGPDriver(post: post).port
     ports.connect(links)
     ports.vips = vips.ports

@@ -116,7 +116,11 @@ extension NameServiceReport {
           name: name, state: standing.state.rawValue, answered: standing.isUp, reason: standing.reason,
           sinceSeconds: (snapshot.now - standing.since).inSeconds)
         site.remainingSeconds = standing.until.map { max(0, ($0 - snapshot.now).inSeconds) }
-        site.load = standing.load
+        site.load = snapshot.siteLoads[name]?.share
+        site.underWay = snapshot.siteLoads[name]?.underWay
+        site.observers = (snapshot.siteObservers[name] ?? []).map {
+          Site.Observer(node: $0.node, up: $0.isUp, ageSeconds: $0.age.inSeconds, counts: $0.counts)
+        }
         return site
       },
       counters: [

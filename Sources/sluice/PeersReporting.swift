@@ -56,6 +56,7 @@ extension PeersReport.Override {
       switch RegisterKey.Kind(rawValue: register.key.kind) {
       case .state: "state"
       case .weight: "weight"
+      case .site: "site"
       case nil: "\(register.key.kind)"
       }
     self.init(

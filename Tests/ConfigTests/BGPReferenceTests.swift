@@ -43,7 +43,8 @@ import Testing
   @Test func theAnnouncement() throws {
     let web = try #require(bgp.announcements.first)
     #expect(web.prefixes.map(\.description) == ["203.0.113.1/32", "2001:db8:f::1/128"])
-    #expect(web.conditions == [.init(.pool("web"), healthy: .count(2)), .init(.listener("web"))])
+    #expect(
+      web.conditions == [.init(.pool("web"), healthy: .count(2)), .init(.listener("web")), .init(.vip("front"))])
     #expect(web.terms.communities == [65001 << 16 | 100, 0xffff_ff01] && web.terms.med == 100)
     #expect(web.terms.largeCommunities == [.init(65001, 1, 2)])
     #expect(web.terms.extendedCommunities == Set([UInt64(2) << 48 | 65001 << 32 | 7]))

@@ -114,4 +114,73 @@ import Testing
     try await node.apply(.peer(.gone(peer: "b")))
     #expect(await node.snapshot().peers.peers.isEmpty)
   }
+
+  // MARK: Sites
+
+  private func withSites(quorum: Int?) -> Topology {
+    topology {
+      var names = NameService()
+      var site = Site(name: "eu", addresses: [IPAddress(192, 0, 2, 1)])
+      site.quorum = quorum
+      site.upAfter = .zero
+      site.nodes = ["b"]
+      names.sites = [site]
+      $0.names = names
+    }
+  }
+
+  private func says(_ state: PeerReport.VerdictFacts.State, inFlight: UInt32 = 0) -> Change {
+    let reports: [PeerReport] = [
+      .verdict("eu", .init(state: state, since: 0, reason: "")),
+      .pool("web", .init(up: 1, total: 1, inFlight: inFlight, capacity: 200)),
+    ]
+    return .peer(.reports(peer: "b", Dictionary(uniqueKeysWithValues: reports.map { ($0.key, $0) })))
+  }
+
+  private let introduction = PeerObservation.Introduction(site: "eu", version: "test", skew: 0)
+
+  @Test func whatPeersSeeOfASiteDecides() async throws {
+    let (node, _, _) = try await node(withSites(quorum: nil))
+    try await node.apply(.peer(.up(peer: "b", introduction)))
+    try await node.apply(says(.down, inFlight: 50))
+    #expect(await node.snapshot().sites["eu"]?.state == .down)
+    #expect(await node.snapshot().siteObservers["eu"]?.map(\.isUp) == [false])
+    try await node.apply(says(.up, inFlight: 50))
+    #expect(await node.snapshot().sites["eu"]?.state == .up)
+    try await node.apply(.peer(.heard(peer: "b", roundTrip: nil)))
+    #expect(await node.snapshot().siteLoads["eu"] == SiteLoad(underWay: 50, capacity: 200))
+  }
+
+  @Test func aPeerThatFallsSilentDeclaresNothingDead() async throws {
+    let (node, fake, _) = try await node(withSites(quorum: nil))
+    try await node.apply(.peer(.up(peer: "b", introduction)))
+    try await node.apply(says(.up))
+    try await node.apply(.peer(.down(peer: "b", reason: "cut")))
+    try await node.apply(.peer(.stale(peer: "b")))
+    fake.advance(.seconds(11))
+    try await node.apply(.tick)
+    let site = await node.snapshot().sites["eu"]
+    #expect(site?.state == .stale && site?.isUp == true)
+  }
+
+  @Test func aSitesDrainHoldsOnAllNodesAndEndsOnAll() async throws {
+    let (node, fake, told) = try await node(withSites(quorum: nil))
+    try await node.apply(.site("eu", .drain(.seconds(60))))
+    let said = try #require(told.last?.registers[RegisterKey(site: "eu")])
+    let (other, otherFake, _) = try await self.node(withSites(quorum: nil))
+    try await other.apply(.peer(.registers(peer: "a", [said])))
+    #expect(await other.snapshot().sites["eu"]?.state == .drained)
+    otherFake.advance(.seconds(61))
+    try await other.apply(.tick)
+    #expect(await other.snapshot().sites["eu"]?.state != .drained)
+    _ = fake
+  }
+
+  @Test func aSiteThatComesLaterIsDrainedIfSomebodySaidSo() async throws {
+    let (node, _, _) = try await node(topology())
+    let drained = Register(key: RegisterKey(site: "eu"), value: "drain", stamp: Stamp(time: 5 << 16, node: "b"))
+    try await node.apply(.peer(.registers(peer: "b", [drained])))
+    try await node.apply(.load(withSites(quorum: nil)))
+    #expect(await node.snapshot().sites["eu"]?.state == .drained)
+  }
 }

@@ -16,7 +16,7 @@ import Testing
   private func standing(
     _ book: SiteBook, _ site: Site, own: Bool?, previous: [String: SiteStanding] = [:], at seconds: Int64
   ) -> SiteStanding? {
-    book.standings([site], own: ["eu": own], previous: previous, at: at(seconds))["eu"]
+    book.standings([site], own: own.map { ["eu": $0] } ?? [:], previous: previous, at: at(seconds))["eu"]
   }
 
   @Test(
@@ -42,6 +42,52 @@ import Testing
     #expect(book.nextDeadline([site()], at: at(9)) == at(10))
     // The link is cut: what was heard grows old, and this node's own eyes are left.
     #expect(standing(book, site(), own: true, at: 11)?.isUp == true)
+  }
+
+  @Test func whatALinkedNodeSaidHoldsHoweverOld() {
+    var book = SiteBook()
+    let isNews = book.hear("a", .init(at: at(0), isLinked: true, sites: ["eu": false]))
+    let isNewsAgain = book.hear("a", .init(at: at(1), isLinked: true, sites: ["eu": false], load: SiteLoad()))
+    #expect(isNews && !isNewsAgain)
+    #expect(standing(book, site(), own: nil, at: 1000)?.state == .down)
+    #expect(book.nextDeadline([site()], at: at(9)) == nil)
+    // The link falls: from now on it grows old.
+    let isCut = book.hear("a", .init(at: at(1000), sites: ["eu": false]))
+    #expect(isCut && book.nextDeadline([site()], at: at(1001)) == at(1010))
+    #expect(book.observers(of: site(), at: at(1011)).map(\.counts) == [false])
+    let isGone = book.hear("a", nil)
+    #expect(isGone && book.observers(of: site(), at: at(1011)).isEmpty)
+  }
+
+  @Test func aSiteThatWasDownIsBelievedOnlyWhenItHasBeenWellForSomeTime() {
+    let book = SiteBook()
+    var site = site()
+    site.upAfter = .seconds(5)
+    var standings: [String: SiteStanding] = [:]
+    func judge(_ own: Bool, _ seconds: Int64) -> SiteStanding? {
+      standings = book.standings([site], own: ["eu": own], previous: standings, at: at(seconds))
+      return standings["eu"]
+    }
+    // The first word counts at once.
+    #expect(judge(true, 0)?.isUp == true)
+    #expect(judge(false, 1)?.isUp == false)
+    #expect(judge(true, 2)?.until == at(7) && judge(true, 6)?.isUp == false)
+    #expect(standings["eu"]?.since == at(1))
+    // It falls again: the time starts anew.
+    #expect(judge(false, 6)?.until == nil && judge(true, 8)?.until == at(13))
+    #expect(judge(true, 12)?.isUp == false && judge(true, 13)?.isUp == true)
+  }
+
+  @Test func loadIsTheSumOfTheSitesNodes() {
+    var book = SiteBook()
+    var site = site()
+    site.nodes = ["a", "b", "c"]
+    book.hear("b", .init(at: at(0), isLinked: true, sites: [:], load: SiteLoad(underWay: 10, capacity: 100)))
+    book.hear("c", .init(at: at(0), sites: [:], load: SiteLoad(underWay: 90, capacity: 100)))
+    let own = SiteLoad(underWay: 50, capacity: 100)
+    #expect(book.loads([site], own: ("a", own), at: at(5))["eu"] == SiteLoad(underWay: 150, capacity: 300))
+    #expect(book.loads([site], own: ("x", own), at: at(50))["eu"]?.share == 0.1)
+    #expect(book.loads([site], own: nil, at: at(50))["eu"]?.underWay == 10)
   }
 
   @Test func whatStaleMeansIsConfigured() {

@@ -19,11 +19,11 @@ extension Random {
           links: (0..<below(5)).map { _ in .init(name: text(), isUp: below(2) == 0) }))
     case 1: return .pool(name, .init(up: below(9), total: below(9), inFlight: below(.max), capacity: below(.max)))
     case 2:
-      return .announcement(
-        name,
-        .init(
-          state: [.withdrawn, .degraded, .announced][Int(below(3))], isLast: below(2) == 0, since: since,
-          reason: reason))
+      var facts = PeerReport.AnnouncementFacts(
+        state: [.withdrawn, .degraded, .announced][Int(below(3))], isLast: below(2) == 0, since: since, reason: reason)
+      facts.wish = below(3)
+      facts.promises = (0..<below(4)).map { _ in .init(node: text(), wish: below(.max)) }
+      return .announcement(name, facts)
     case 3:
       return .vip(
         name,

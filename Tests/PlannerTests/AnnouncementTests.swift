@@ -141,45 +141,146 @@ private func degrade(_ announcement: inout BGPAnnouncement) {
     site.judge("ddd")
     #expect(site.level == .announced && site.book.entries[0].isLast && !site.book.entries[0].isHealthy)
     #expect(site.book.entries[0].reason.contains("no other site"))
-    // A site that is well takes over.
-    site.book.elsewhere["web"] = [SiteWord(site: "c", isAnnounced: true, isHealthy: true)]
+    // A site that announces is asked, and promises to stay.
+    site.book.elsewhere["web"] = [SiteWord(site: "c", isAnnounced: true)]
+    site.judge("ddd")
+    #expect(site.level == .announced && !site.book.entries[0].isLast)
+    let wish = site.book.entries[0].word.wish
+    site.book.elsewhere["web"] = [SiteWord(site: "c", isAnnounced: true, promises: ["b": wish])]
     site.judge("ddd")
     #expect(site.level == .withdrawn && !site.book.entries[0].isLast)
-    // It fails too: of two sick sites, the lower name goes on.
-    site.book.elsewhere["web"] = [SiteWord(site: "c", isAnnounced: true, isHealthy: false)]
+    // Silence is no evidence; another site's withdrawal is.
+    site.book.elsewhere["web"] = []
+    site.book.isDeaf = true
     site.judge("ddd")
-    #expect(site.level == .announced)
-    site.book.elsewhere["web"] = [SiteWord(site: "a", isAnnounced: true, isHealthy: false)]
+    #expect(site.level == .withdrawn)
+    site.book.elsewhere["web"] = [SiteWord(site: "c", isAnnounced: false)]
+    site.book.isDeaf = false
+    site.judge("ddd")
+    #expect(site.level == .announced && site.book.entries[0].isLast)
+  }
+
+  @Test func nobodyPromisesBeforeRoutersHaveHeardOfHim() {
+    var site = Site { $0.lastSite = .lastSite }
+    site.book.site = "a"
+    site.book.elsewhere["web"] = [SiteWord(site: "b", isAnnounced: true, wish: 4)]
+    site.judge("uuu")
+    #expect(site.level == .announced && site.book.entries[0].word.promises.isEmpty)
+    #expect(site.book.nextDeadline == site.now + site.bgp.drain.convergence)
+    site.judge("uuu", after: site.bgp.drain.convergence)
+    #expect(site.book.entries[0].word.promises == ["b": 4])
+  }
+
+  @Test func aNodeThatStartsSickAmongSilentSitesDoesNotAnnounce() {
+    var site = Site { $0.lastSite = .lastSite }
+    site.book.isDeaf = true
     site.judge("ddd")
     #expect(site.level == .withdrawn)
   }
 
-  @Test func sickSitesSettleOnExactlyOne() {
+  @Test func anOperatorsDrainAsksNobody() {
+    var site = Site { $0.lastSite = .lastSite }
+    site.bgp.drain.convergence = .zero
+    site.judge("ddd")
+    #expect(site.level == .announced)
+    site.book.leave(at: site.now)
+    site.judge("ddd")
+    #expect(site.level == .withdrawn && site.book.entries[0].word.promises.isEmpty)
+  }
+
+  /// Words travel late, one after the other on each link; sites fall sick and well at any moment.
+  @Test func neverDoAllSitesLeave() {
     var random: UInt64 = 7
     func draw(_ bound: UInt64) -> UInt64 {
       random = random &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
       return (random >> 33) % bound
     }
-    for _ in 0..<200 {
-      var sites = ["a", "b", "c"].map { name in
+    for _ in 0..<500 {
+      let count = Int(2 + draw(4))
+      var sites = (0..<count).map { number in
         var site = Site { $0.lastSite = .lastSite }
-        site.book.site = name
+        site.bgp.drain.convergence = .zero
+        site.book.site = "s\(number)"
         site.judge("uuu")
         return site
       }
-      // Each hears of the others late and in any order; all are sick.
-      for _ in 0..<60 {
-        let who = Int(draw(3))
-        sites[who].book.elsewhere["web"] = sites.indices.filter { $0 != who }.map { other in
-          let entry = sites[other].book.entries[0]
-          return SiteWord(
-            site: sites[other].book.site, isAnnounced: entry.level != .withdrawn, isHealthy: entry.isHealthy)
+      func word(_ site: Site) -> SiteWord {
+        let entry = site.book.entries[0]
+        return SiteWord(
+          site: site.book.site, isAnnounced: entry.level != .withdrawn, wish: entry.word.wish,
+          promises: entry.word.promises)
+      }
+      var health = [String](repeating: "uuu", count: count)
+      // On its way from one to another, and what was heard last.
+      var wires = [[[SiteWord]]](repeating: .init(repeating: [], count: count), count: count)
+      var heard = sites.map { own in sites.filter { $0.book.site != own.book.site }.map(word) }
+      func step(_ who: Int) {
+        let before = word(sites[who])
+        sites[who].book.elsewhere["web"] = heard[who]
+        sites[who].judge(health[who])
+        let now = word(sites[who])
+        guard now != before else { return }
+        for other in sites.indices where other != who { wires[who][other].append(now) }
+      }
+      func deliver(_ from: Int, _ to: Int) {
+        guard !wires[from][to].isEmpty else { return }
+        let news = wires[from][to].removeFirst()
+        heard[to] = heard[to].filter { $0.site != news.site } + [news]
+        step(to)
+      }
+      for round in 0..<300 {
+        // In the end all are sick.
+        if draw(10) == 0 || round == 250 {
+          let who = Int(draw(UInt64(count)))
+          health[who] = draw(3) == 0 ? "uuu" : "ddd"
+          if round >= 250 { health = health.map { _ in "ddd" } }
+          for site in sites.indices where site == who || round == 250 { step(site) }
+        } else {
+          deliver(Int(draw(UInt64(count))), Int(draw(UInt64(count))))
         }
-        sites[who].judge("ddd")
         #expect(sites.contains { $0.level != .withdrawn }, "somebody announces at every moment")
       }
-      #expect(sites.filter { $0.level != .withdrawn }.map(\.book.site) == ["a"])
+      health = health.map { _ in "ddd" }
+      for who in sites.indices { step(who) }
+      while wires.contains(where: { $0.contains { !$0.isEmpty } }) {
+        for from in sites.indices { for to in sites.indices { deliver(from, to) } }
+        #expect(sites.contains { $0.level != .withdrawn })
+      }
+      #expect(sites.count { $0.level != .withdrawn } == 1, "one is left when all are sick")
     }
+  }
+
+  @Test func clientsFinishBeforeRoutesMove() {
+    var site = Site()
+    site.bgp.drain.finish = .seconds(2)
+    site.judge("uuu")
+    func go(_ milliseconds: Int, _ connections: Int) -> Doors {
+      site.now = site.now + .milliseconds(milliseconds)
+      _ = site.book.judge(
+        site.bgp, world(makePool([100, 100, 100]), "uuu", at: site.now), connections: connections, at: site.now)
+      return site.book.doors
+    }
+    site.book.leave(finish: .seconds(2), at: site.now)
+    #expect(go(0, 3) == .parting && site.level == .announced)
+    #expect(go(600, 2) == .held && site.level == .announced)
+    #expect(go(250, 1) == .held && go(200, 0) == .held && site.level == .announced)
+    // Nobody for a while: now the routes move, and the door stays shut until they have.
+    #expect(go(100, 0) == .held && site.level == .degraded)
+    #expect(go(3000, 0) == .open && site.level == .withdrawn)
+    site.book.stay()
+    #expect(go(0, 0) == .open && site.level == .announced)
+    // Who takes too long is not waited for.
+    site.book.leave(finish: .seconds(2), at: site.now)
+    #expect(go(600, 1) == .held && go(1990, 1) == .held && site.level == .announced)
+    #expect(go(20, 1) == .held && site.level == .degraded)
+  }
+
+  @Test func aVIPsConditionHoldsWhereTheVIPIs() {
+    var site = Site { $0.conditions = [.init(.vip("front"))] }
+    site.judge("uuu")
+    #expect(site.level == .withdrawn && site.book.entries[0].reason == "vip front is not here")
+    _ = site.book.judge(site.bgp, world(makePool([100]), "u", at: site.now), vips: ["front"], at: site.now)
+    #expect(site.level == .announced && site.book.entries[0].reason == "vip front is here")
   }
 
   @Test func aListenersConditionCoversItsPools() {
