@@ -308,6 +308,16 @@ package final class DataPlane: Sendable {
     for mailbox in mailboxes { mailbox.post(.drain) }
   }
 
+  /// What the listeners do while the node leaves, before it drains.
+  package func setDoors(_ doors: Doors) {
+    state.withLock { state in
+      for (key, bound) in state.binds where !key.datagram && !bound.isShared {
+        for descriptor in bound.descriptors { Socket.hold(descriptor, doors == .held) }
+      }
+    }
+    for mailbox in mailboxes { mailbox.post(.doors(doors)) }
+  }
+
   package var openConnections: Int { shared.openConnections.load(ordering: .relaxed) }
 
   package func reopenLog() { sink.reopen() }

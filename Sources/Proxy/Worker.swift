@@ -15,6 +15,8 @@ enum WorkerOrder: Sendable {
   case adopt(Snapshot, [ListeningSocket], Latch)
   /// Take no new clients; end what can be ended.
   case drain
+  /// The node leaves, or stays after all: whether connections outlive their requests.
+  case doors(Doors)
   /// Another worker has freed a connection of a backend that requests wait for.
   case capacity
   /// What becomes, or became, of a request; changes nothing.
@@ -113,6 +115,8 @@ struct Worker: ~Copyable {
   var now: Instant
   var milliseconds: Int64
   var isDraining = false
+  /// Connections end with their requests: it drains, or will.
+  var isParting = false
   var isStopping = false
   var nextSweep: Int64 = 0
   var sweepTimer = Stream.none
@@ -280,6 +284,7 @@ struct Worker: ~Copyable {
         adopt(snapshot, sockets)
         latch.arrive()
       case .drain: drain()
+      case .doors(let doors): adopt(doors)
       case .capacity: noteRoomEverywhere()
       case .explain(let order): answer(order)
       case .stop: isStopping = true

@@ -142,16 +142,34 @@ extension Worker {
   mutating func drain() {
     guard !isDraining else { return }
     isDraining = true
+    isParting = true
     // Datagrams of open sessions come and go through their listener's socket.
     for (key, acceptor) in acceptors where acceptor.socket.transport != .udp || !hasSessions(key) { retire(key) }
     drainSessions()
+    dismissClients()
     for index in streams.indices where streams.isUsed(index) {
-      if streams[index].role == .client, streams[index].phase == .request, streams[index].input.isEmpty {
-        setDeadline(index, min(streams[index].deadline, milliseconds + Worker.drainGrace))
-      } else if streams[index].phase == .trunk {
-        if streams[index].role == .client { leaveTrunk(streams[index].trunk) } else { markDirty(streams[index].trunk) }
+      if streams[index].phase == .trunk {
+        if streams[index].role == .backend { markDirty(streams[index].trunk) }
       } else if streams[index].phase == .idle {
         close(index)
+      }
+    }
+  }
+
+  /// The node will leave, or stays after all.
+  mutating func adopt(_ doors: Doors) {
+    guard !isDraining else { return }
+    isParting = doors != .open
+    if isParting { dismissClients() }
+  }
+
+  /// Who has no request under way gets a moment to send what is on its way, and then no more.
+  private mutating func dismissClients() {
+    for index in streams.indices where streams.isUsed(index) && streams[index].role == .client {
+      if streams[index].phase == .request, streams[index].input.isEmpty {
+        setDeadline(index, min(streams[index].deadline, milliseconds + Worker.drainGrace))
+      } else if streams[index].phase == .trunk {
+        leaveTrunk(streams[index].trunk)
       }
     }
   }

@@ -213,7 +213,7 @@ extension Worker {
 
   /// Whether the client's connection outlives this response.
   private mutating func settleClientConnection(_ exchange: UInt32) {
-    if !exchanges[exchange].flags.contains(.requestDone) || isDraining {
+    if !exchanges[exchange].flags.contains(.requestDone) || isParting {
       exchanges[exchange].flags.remove(.clientKeepAlive)
     }
     switch responseHead.body {

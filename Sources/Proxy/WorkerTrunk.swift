@@ -281,7 +281,9 @@ extension Worker {
     guard let listener = current.listeners[Int(streams[index].row)], listener.model.http2.enabled else {
       return leaveTrunk(number)
     }
-    if trunks[number].phase == .open, trunks[number].served >= listener.maxRequests { leaveTrunk(number) }
+    if trunks[number].phase == .open, trunks[number].served >= (isParting ? 1 : listener.maxRequests) {
+      leaveTrunk(number)
+    }
     if !streams[index].output.isEmpty {
       // A client that reads nothing: its streams wait with it.
       setDeadline(index, milliseconds + listener.idleTimeout)
@@ -292,7 +294,7 @@ extension Worker {
     } else if trunks[number].phase == .leaving {
       setDeadline(index, min(streams[index].deadline, milliseconds + Worker.drainGrace))
     } else if trunks[number].count == 0 {
-      setDeadline(index, milliseconds + (isDraining ? Worker.drainGrace : listener.keepAliveTimeout))
+      setDeadline(index, milliseconds + (isParting ? Worker.drainGrace : listener.keepAliveTimeout))
     } else {
       setDeadline(index, .max)
     }

@@ -76,6 +76,7 @@ enum Drivers {
     ports.explain.mismatch = { DataPlane.mismatch($0, $1) }
     ports.explain.samples = { plane.samples($0) }
     ports.explain.takeSpans = { plane.takeSpans($0) }
+    ports.setDoors = { plane.setDoors($0) }
     return ports
   }
 

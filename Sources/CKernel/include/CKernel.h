@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include "Doors.h"
 #include "Guard.h"
 #include "Peer.h"
 

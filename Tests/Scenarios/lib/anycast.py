@@ -19,14 +19,38 @@ def server(host, name, port=9000):
     return process
 
 
+SLOW = """
+import asyncio, sys
+async def answer(reader, writer):
+    try:
+        while True:
+            await reader.readuntil(b"\\r\\n\\r\\n")
+            await asyncio.sleep(float(sys.argv[3]))
+            writer.write(b"HTTP/1.1 200 OK\\r\\nContent-Length: %d\\r\\n\\r\\n%s\\n" % (len(sys.argv[1]) + 1, sys.argv[1].encode()))
+    except (asyncio.IncompleteReadError, OSError):
+        writer.close()
+async def main():
+    async with await asyncio.start_server(answer, "127.0.0.1", int(sys.argv[2]), backlog=256) as server:
+        await server.serve_forever()
+asyncio.run(main())
+"""
+
+
+def slow_server(host, name, port=9000, seconds=0.02):
+    """Answers everything with its name, after a moment."""
+    process = host.start(f"slow-{name}", [sys.executable, "-c", SLOW, name, port, seconds])
+    wait(lambda: host.run("curl", "-s", f"http://127.0.0.1:{port}/", check=False).strip() == name, f"the server of {name} answers", 10)
+    return process
+
+
 class Client:
     """lib/anycast_client.py on a host."""
 
-    def __init__(self, host, name, address, port=80, rate=100, timeout=2):
+    def __init__(self, host, name, address, port=80, rate=100, timeout=2, connections=0):
         self.path = host.network.scenario.path(f"client-{name}.txt")
         with open(self.path, "wb") as output:
             self.process = host.start(
-                f"client-{name}", [sys.executable, "-m", "lib.anycast_client", address, port, rate, timeout], output=output)
+                f"client-{name}", [sys.executable, "-m", "lib.anycast_client", address, port, rate, timeout, connections], output=output)
 
     def requests(self, since=0.0, until=float("inf")):
         """(start, seconds, answer) of those that began in between and have ended."""
