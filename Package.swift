@@ -84,6 +84,7 @@ let package = Package(
 
     // Floor 4: edges.
     floor("Config", ["Model", "BGP", "Routing", "DNS", .product(name: "Yams", package: "Yams")]),
+    floor("Store", ["Model", .product(name: "GRDB", package: "GRDB.swift")]),
     floor(
       "Admin",
       [
@@ -120,7 +121,7 @@ let package = Package(
       name: "sluice",
       dependencies: [
         "Admin", "Announcer", "Config", "DNS", "Kernel", "Model", "NameServer", "Node", "Octavia", "PeerLink",
-        "Peering", "Planner", "Prober", "Proxy", "Rollouts", "TLS", "Telemetry",
+        "Peering", "Planner", "Prober", "Proxy", "Rollouts", "Store", "TLS", "Telemetry",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio"),
@@ -148,6 +149,7 @@ let package = Package(
     tests("Wire", ["Wire"]),
     tests("Kernel", ["Kernel", "CKernel", "Model"]),
     tests("Model", ["Model"]),
+    tests("Store", ["Store", "Model"]),
     tests("HTTP", ["HTTP", "Wire", "Model"]),
     tests("HTTP2", ["HTTP2", "HTTP"]),
     tests("Sniff", ["Sniff", "Wire", "Model"]),

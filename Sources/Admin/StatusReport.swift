@@ -15,12 +15,14 @@ package struct StatusReport: Codable, Hashable, Sendable {
   package var workers: Int
   package var listeners: [ListenerReport]
   package var pools: [PoolReport]
+  /// Absent where nothing is kept.
+  package var store: StoreStatusReport?
 
   /// Absent: no request is sampled.
   package var tracing: TracingReport?
 
   package enum CodingKeys: String, CodingKey {
-    case phase, generation, version, workers, listeners, pools, tracing
+    case phase, generation, version, workers, listeners, pools, store, tracing
     case uptimeSeconds = "uptime_s"
   }
 
@@ -35,6 +37,18 @@ package struct StatusReport: Codable, Hashable, Sendable {
     self.workers = workers
     self.listeners = listeners
     self.pools = pools
+  }
+}
+
+/// The file of what outlives a restart.
+package struct StoreStatusReport: Codable, Hashable, Sendable {
+  package var path: String
+  /// Why nothing is kept now; absent while all is well.
+  package var loss: String?
+
+  package init(path: String, loss: String?) {
+    self.path = path
+    self.loss = loss
   }
 }
 

@@ -9,6 +9,7 @@ extension Reader {
     if let secret = secret(fields, "secret") { result.secret = secret }
     if let target = fields.value("access-log", .nonEmpty) { result.accessLog = accessLog(target) }
     fields.with("tracing", .tracing) { result.tracing = tracing($0) }
+    fields.read("state", .absolutePath, into: &result.state)
     fields.with("tls", .tickets) { result.tickets = tickets($0) }
     fields.with("admin", .admin) { result.admin = admin($0) }
     fields.with("node", .node) { result.node = identity($0) }

@@ -10,7 +10,8 @@ struct Section: Sendable {
   }
 
   static let root = Section(
-    "the file", "workers", "drain-timeout", "secret", "access-log", "admin", "node", "peers", "listeners", "pools",
+    "the file", "workers", "drain-timeout", "secret", "access-log", "admin", "node", "peers", "state", "listeners",
+    "pools",
     "dns", "bgp", "vips", "vip-realtime", "tls", "tracing")
   static let tracing = Section("tracing", "sample", "otlp", "service", "queue", "every")
   static let secret = Section("secret", "file")

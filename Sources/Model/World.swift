@@ -13,6 +13,8 @@ package struct Topology: Hashable, Sendable {
   package var secret: String?
   package var tickets = TicketOptions()
   package var names: NameService?
+  /// The file of what outlives a restart; nil: nothing does.
+  package var state: String?
 
   /// nil: no request is sampled.
   package var tracing: Tracing?

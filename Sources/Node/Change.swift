@@ -24,6 +24,8 @@ package enum Change: Hashable, Sendable {
   case peer(PeerObservation)
   /// Something of virtual addresses: what happened, or an operator's word.
   case vip(VIPChange)
+  /// What shall outlive a restart is kept, or is not.
+  case store(StoreReport)
   /// Time has passed.
   case tick
 

@@ -24,6 +24,9 @@ package struct Event: Hashable, Sendable {
     /// Another node is heard, is not, has not been for too long.
     case peerUp = "peer-up"
     case peerDown = "peer-down"
+    /// What shall outlive a restart cannot be kept, or can again.
+    case storeLost = "store-lost"
+    case storeBack = "store-back"
     case peerStale = "peer-stale"
     /// Somebody called who is no peer.
     case peerRefused = "peer-refused"

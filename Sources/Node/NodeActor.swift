@@ -42,6 +42,9 @@ package actor Node {
   /// What the name server knows of load at sites.
   var siteLoads: [String: SiteLoad] = [:]
   var vips: [VIPOrder] = []
+  /// What the store was told to keep, and why it does not.
+  var kept = KeptOrders()
+  var storeLoss: String?
   private var startFailure: Refusal?
   private var waiters: [CheckedContinuation<Void, Never>] = []
   private nonisolated let inbox = AsyncStream<Change>.makeStream(bufferingPolicy: .bufferingOldest(1 << 16))
@@ -74,12 +77,14 @@ package actor Node {
       // Also when it is refused: what was prepared goes again.
       defer { reconcileAnnouncements(at: now, isForced: true) }
       try load(topology, at: now)
+      keepOrders()
     case .announcement(let command): try take(command, at: now)
     case .bgp(let report): take(report)
     case .site(let name, let order):
       try commit(at: now) { (truth) throws(Refusal) in _ = try truth.observe(change, at: now) }
       record(.override, nil, "site \(name): \(order)")
       share(order, for: name)
+      keepOrders()
     case .split(let pool, let split):
       try commit(at: now) { (truth) throws(Refusal) in _ = try truth.observe(change, at: now) }
       record(.rollout, subject: pool, split.map { "\($0)" } ?? "clients go where the file says")
@@ -88,12 +93,15 @@ package actor Node {
       try commit(at: now) { (truth) throws(Refusal) in _ = try truth.observe(change, at: now) }
       record(.override, key, order.description)
       share(order, for: key)
+      keepOrders()
       reconcileAnnouncements(at: now)
     case .peer(let observation): observe(observation, at: now)
     case .vip(let change): try take(change)
+    case .store(let report): take(report)
     default:
       let isNews = try truth.observe(change, at: now)
       if isNews { isDirty = true }
+      if change == .tick { keepOrders() }
       // First of all: routers need longer to act than workers.
       if phase == .serving, isNews || announcements.nextDeadline.map({ $0 <= now }) == true {
         reconcileAnnouncements(at: now)
@@ -138,11 +146,14 @@ package actor Node {
   // MARK: Start and stop
 
   /// The first configuration. Its probes start now; its listeners open when `settled` returns.
-  package func begin(_ topology: Topology) {
+  package func begin(_ topology: Topology) async {
+    kept = await restoredOrders()
     // A signal may come first.
     guard phase == .starting else { return }
     let now = ports.now()
-    _ = truth.load(topology, at: now)
+    truth.resume(kept, at: now, wall: ports.wallClock())
+    for (key, reason) in truth.load(topology, at: now) { record(.dropped, key, "override dropped: \(reason)") }
+    keepOrders()
     adoptSiteWords(at: now)
     patience = now + Node.patience(for: topology)
     isDirty = true
@@ -189,7 +200,7 @@ package actor Node {
       phase: phase, generation: world?.generation ?? 0, uptime: now - started, version: version,
       topology: truth.topology, standings: next.standings, sites: next.sites, siteLoads: siteLoads,
       siteObservers: truth.siteObservers(at: now), splits: next.splits, statistics: ports.statistics(),
-      peers: truth.peers, now: now)
+      peers: truth.peers, store: storeStanding, now: now)
   }
 
   /// What a load of this configuration would change, in words.

@@ -115,6 +115,7 @@ extension Node {
       record(.override, key, "\(order), said on \(register.stamp.node)")
     }
     guard !news.isEmpty else { return }
+    keepOrders()
     publishIfDue(at: now)
     orderProbes()
     tellPeers()

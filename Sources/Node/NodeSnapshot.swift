@@ -16,6 +16,8 @@ package struct NodeSnapshot: Sendable {
   package var splits: [String: VersionSplit]
   package var statistics: DataPlaneStatistics
   package var peers: PeerBook
+  /// nil: nothing is kept.
+  package var store: StoreStanding?
   package var now: Instant
 }
 

@@ -26,6 +26,7 @@ package struct Ports: Sendable {
   package var reopenLogs: @Sendable () -> Void
   package var names: NamePorts
   package var bgp = BGPPort()
+  package var store = StorePort()
   /// The peers that shall be spoken with; nil: none.
   package var applyPeers: @Sendable (Neighborhood.Settings?) -> Void = { _ in }
   /// All that this node says to them, as a set.

@@ -8,8 +8,8 @@ package import Planner
 package struct Truth: Sendable {
   package private(set) var topology = Topology()
   package private(set) var health = HealthBook()
-  package private(set) var overrides = Overrides()
-  package private(set) var sites = SiteBook()
+  package internal(set) var overrides = Overrides()
+  package internal(set) var sites = SiteBook()
   package private(set) var peers = PeerBook()
   /// How rollouts divide pools.
   package private(set) var splits: [String: VersionSplit] = [:]
@@ -49,7 +49,7 @@ package struct Truth: Sendable {
   package mutating func observe(_ change: Change, at now: Instant) throws(Refusal) -> Bool {
     let revision = health.revision
     switch change {
-    case .load, .peer, .vip: return true
+    case .load, .peer, .vip, .store: return true
     case .bgp, .announcement: return false
     case .probe(let report): health.handle(report, at: now)
     case .outlier(let trip): health.handle(.trip(failures: trip.failures, reason: trip.reason), trip.key, at: now)
@@ -100,6 +100,15 @@ package struct Truth: Sendable {
   }
 
   func knows(_ key: BackendKey) -> Bool { backends[key] != nil }
+  func backend(_ key: BackendKey) -> Backend? { backends[key] }
+
+  /// What the file said of a backend when a kept word was said.
+  mutating func remember(_ row: KeptOverride) {
+    var backend = Backend(name: row.key.backend, address: Topology.nowhere)
+    backend.state = row.fileState
+    backend.weight = row.fileWeight
+    backends[row.key] = backend
+  }
 
   /// Whether the order says something else than what is in force.
   func differs(_ order: Change.Order, for key: BackendKey) -> Bool {

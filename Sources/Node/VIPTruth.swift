@@ -109,7 +109,7 @@ extension Topology {
   }
 
   /// A program asks wherever it likes.
-  private static let nowhere = SocketAddress.ip(Endpoint(.loopbackV4, 0))
+  static let nowhere = SocketAddress.ip(Endpoint(.loopbackV4, 0))
 
   /// The VIP itself, or its group.
   func vipsMoving(with name: String) -> [String] {

@@ -121,6 +121,7 @@ package struct WorldDiff: Hashable, Sendable, CustomStringConvertible {
     note("admin", old.admin, new.admin, &details)
     note("access-log", old.accessLog, new.accessLog, &details)
     note("drain-timeout", old.drainTimeout, new.drainTimeout, &details) { "\($0.milliseconds)ms" }
+    note("state", old.state, new.state, &details) { $0 ?? "none" }
     note("vip-realtime", old.isVIPRealtime, new.isVIPRealtime, &details) { "\($0)" }
     note("tracing", old.tracing, new.tracing, &details)
     note("secret", old.secret, new.secret, &details)

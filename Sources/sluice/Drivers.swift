@@ -77,6 +77,8 @@ enum Drivers {
     ports.explain.samples = { plane.samples($0) }
     ports.explain.takeSpans = { plane.takeSpans($0) }
     ports.setDoors = { plane.setDoors($0) }
+    let keeper = try StateKeeper.open(topology, post: post)
+    if let keeper { ports.store = keeper.port }
     return ports
   }
 

@@ -62,6 +62,7 @@ extension Operations {
     } catch {
       throw AdminError(error)
     }
+    await node.ports.store.settle()
     return try await nameService()
   }
 

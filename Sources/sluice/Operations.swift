@@ -88,7 +88,7 @@ struct Operations: AdminOperations {
     for (name, changed) in [
       ("admin", old.admin != topology.admin), ("workers", old.workers != topology.workers),
       ("vip-realtime", old.isVIPRealtime != topology.isVIPRealtime),
-      ("tls", old.tickets != topology.tickets),
+      ("tls", old.tickets != topology.tickets), ("state", old.state != topology.state),
     ]
     where changed {
       changes.append("\(name): needs a restart")
@@ -115,6 +115,7 @@ struct Operations: AdminOperations {
     } catch {
       throw AdminError(error)
     }
+    await node.ports.store.settle()
     let snapshot = await node.snapshot()
     for (pool, standings) in zip(snapshot.topology.pools, snapshot.standings) where pool.name == key.pool {
       for (backend, standing) in zip(pool.backends, standings) where backend.name == key.backend {

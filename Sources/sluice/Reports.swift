@@ -22,6 +22,7 @@ extension StatusReport {
         report.responseTimes = LatencyReport(snapshot.statistics.responseTimes[pool.name] ?? LatencyHistogram())
         return report
       })
+    store = snapshot.store.map { StoreStatusReport(path: $0.path, loss: $0.loss) }
   }
 }
 

@@ -64,6 +64,7 @@ struct Service {
     node.ports.stopPeers()
     node.ports.stopDataPlane()
     await admin.stop()
+    await node.ports.store.settle()
     listening.cancel()
     remembering.cancel()
     exporting.cancel()

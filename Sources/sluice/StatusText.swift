@@ -5,6 +5,7 @@ enum StatusText {
   static func render(_ report: StatusReport, colours: Bool) -> String {
     var text =
       "sluice \(report.version)  \(report.phase.rawValue)  generation \(report.generation)  up \(duration(report.uptimeSeconds))  \(count(report.workers, "worker"))\n"
+    if let loss = report.store?.loss { text += "nothing is kept for a restart: \(loss.printable)\n" }
     if !report.listeners.isEmpty { text += "\n" + listeners(report.listeners).render(colours: colours) }
     for pool in report.pools {
       text += "\npool \(pool.name.printable)  \(pool.policy)\n" + backends(pool).render(colours: colours)

@@ -25,6 +25,7 @@ import Testing
     expected.admin.token = "a-long-random-token"
     expected.admin.readToken = "a-token-for-looking"
     expected.admin.metrics = Endpoint(.loopbackV4, 9145)
+    expected.state = "/tmp/sluice-reference/state.db"
     expected.node.name = "lb-1"
     expected.node.site = "eu-1"
     var peers = PeerSettings(

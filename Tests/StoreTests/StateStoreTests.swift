@@ -1,0 +1,55 @@
+import Foundation
+import Model
+import Store
+import Testing
+
+@Suite struct StateStoreTests {
+  /// A path in a directory of its own, which is removed.
+  private func withPath(_ body: (String) throws -> Void) throws {
+    let directory = FileManager.default.temporaryDirectory.appendingPathComponent("sluice-store-\(UUID())")
+    defer { try? FileManager.default.removeItem(at: directory) }
+    try body(directory.appendingPathComponent("deep/state.db").path)
+  }
+
+  @Test func whatWasSavedIsThereAfterAnotherOpening() throws {
+    try withPath { path in
+      let orders = KeptOrders(
+        overrides: [
+          KeptOverride(
+            key: BackendKey(pool: "a/b", backend: "unix:/x"), state: .drain, weight: nil, fileState: .ready,
+            fileWeight: 100),
+          KeptOverride(
+            key: BackendKey(pool: "web", backend: "b1"), state: nil, weight: 0, fileState: .maintenance, fileWeight: 7),
+        ],
+        drains: [KeptDrain(site: "eu", until: 1_790_000_000_000), KeptDrain(site: "us", until: nil)])
+      try StateStore(path: path).save(orders)
+      #expect(try StateStore(path: path).orders() == orders)
+      try StateStore(path: path).save(KeptOrders())
+      #expect(try StateStore(path: path).orders() == KeptOrders())
+    }
+  }
+
+  @Test func documentsAreKeptByAreaAndKey() throws {
+    try withPath { path in
+      let store = try StateStore(path: path)
+      try store.save(["a": [1, 2], "b": []], in: "rollouts")
+      try store.save(["a": [3], "c": nil], in: "rollouts")
+      try store.save(["a": []], in: "sites")
+      #expect(try store.documents("rollouts") == ["a": [3], "b": []])
+      try store.save(["a": nil], in: "rollouts")
+      #expect(try store.documents("rollouts") == ["b": []])
+      #expect(try store.documents("sites") == ["a": []])
+    }
+  }
+
+  @Test func whatIsNoDatabaseIsRefusedAndLeftAsItIs() throws {
+    try withPath { path in
+      try FileManager.default.createDirectory(
+        atPath: URL(fileURLWithPath: path).deletingLastPathComponent().path, withIntermediateDirectories: true)
+      let bytes = Data(repeating: 0x41, count: 10_000)
+      try bytes.write(to: URL(fileURLWithPath: path))
+      #expect(throws: StoreError.self) { _ = try StateStore(path: path) }
+      #expect(try Data(contentsOf: URL(fileURLWithPath: path)) == bytes)
+    }
+  }
+}
