@@ -1,5 +1,7 @@
 /// What the API can ask of a node. Each method is one endpoint.
-package protocol AdminOperations: NameOperations, BGPOperations, RolloutOperations, ExplainOperations {
+package protocol AdminOperations:
+  FloatingOperations, NameOperations, BGPOperations, RolloutOperations, ExplainOperations
+{
   func status() async -> StatusReport
   func peers() async -> PeersReport
   func phase() async -> StatusReport.Phase

@@ -77,6 +77,7 @@ package enum AdminRouter {
         }
       ])
     addVIPs(router, operations)
+    addFloating(router, operations)
     return router
   }
 

@@ -22,6 +22,8 @@ final class Reader {
   var poolUses: [PoolUse] = []
   /// Pools that the name service answers with.
   var namedPools: [(pool: String, place: Place)] = []
+  /// VIPs that pools of floating addresses name.
+  var floatingVIPs: [(vip: String, place: Place)] = []
   var boundAddresses: [(address: SocketAddress, isUDP: Bool, place: Place)] = []
 
   init(

@@ -29,10 +29,17 @@ extension Reader {
       result.pools += read.watching
     }
     fields.read("vip-realtime", .boolean, into: &result.isVIPRealtime)
+    fields.with("floating-ips", .floating) { result.floating = floating($0, result) }
+    if result.floating != nil, result.state == nil {
+      error(fields.keyPlace("floating-ips"), "`floating-ips` needs `state`, the file that keeps the mappings")
+    }
     let vips = fields.names("vips").compactMap { vip($0) }
     result.vips = vips.map(\.vip)
     fields.with("bgp", .bgp) { result.bgp = bgp($0, result) }
     checkVIPs(vips, listeners: result.listeners.map(\.name), pools: pools.map(\.entry.key))
+    for (name, place) in floatingVIPs where !vips.contains(where: { $0.vip.name == name }) {
+      error(place, "`vip`: there is no vip `\(name.shortened)`")
+    }
     result.markMovingBinds()
     checkPoolNames(pools.map(\.entry))
     checkUses(pools.compactMap(\.read))

@@ -11,8 +11,7 @@ struct Section: Sendable {
 
   static let root = Section(
     "the file", "workers", "drain-timeout", "secret", "access-log", "admin", "node", "peers", "state", "listeners",
-    "pools",
-    "dns", "bgp", "vips", "vip-realtime", "tls", "tracing")
+    "pools", "dns", "bgp", "vips", "vip-realtime", "floating-ips", "tls", "tracing")
   static let tracing = Section("tracing", "sample", "otlp", "service", "queue", "every")
   static let secret = Section("secret", "file")
   static let admin = Section("admin", "socket", "bind", "token", "read-token", "metrics")
@@ -125,6 +124,9 @@ struct Section: Sendable {
     "degrade", "while", "next-hop", "origin", "prepend", "med", "local-preference", "communities",
     "extended-communities", "large-communities")
   static let condition = Section("condition", "pool", "listener", "vip", "healthy")
+  static let floating = Section("floating-ips", "pools", "failover")
+  static let floatingPool = Section("pool", "addresses", "device", "vip")
+  static let floatingFailover = Section("failover", "address", "pool", "servers", "return")
   static let vip = Section(
     "vip", "interface", "addresses", "companions", "router-id", "version", "priority", "interval", "preempt",
     "preempt-delay", "peers", "source", "hop-limit", "checksum", "password", "keys", "virtual-mac", "group", "announce",
@@ -142,5 +144,6 @@ struct Section: Sendable {
     sourcePersistence, headerPersistence, dns, nameStreams, responseRate, transactionKey, zone, transfer, signing,
     balancedName, nameTTL, nameChoice, site, bgp, bgpDrain, speaker, bfd, announcement, degrade, condition, vip,
     advertKey, announce, track, versions, tracing,
+    floating, floatingPool, floatingFailover,
   ]
 }

@@ -11,8 +11,13 @@ internal import Model
   /// Larger than any datagram that the kernel makes of a list (32 KiB), with room for a link with many functions.
   private static let capacity = 256 * 1024
 
-  package init() throws(NetlinkError) {
-    fd = socket(AF_NETLINK, Int32(SOCK_RAW.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+  package enum Subsystem: Int32, Sendable {
+    case route = 0
+    case netfilter = 12
+  }
+
+  package init(_ subsystem: Subsystem = .route) throws(NetlinkError) {
+    fd = socket(AF_NETLINK, Int32(SOCK_RAW.rawValue) | Int32(SOCK_CLOEXEC.rawValue), subsystem.rawValue)
     // SAFETY: owned by this value, freed in deinit.
     unsafe memory = .allocate(byteCount: Netlink.capacity, alignment: 16)
     guard fd >= 0 else { throw NetlinkError(attempt: "open netlink", reason: .refused(.last, "")) }

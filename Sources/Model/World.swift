@@ -15,6 +15,7 @@ package struct Topology: Hashable, Sendable {
   package var names: NameService?
   /// The file of what outlives a restart; nil: nothing does.
   package var state: String?
+  package var floating: FloatingSettings?
 
   /// nil: no request is sampled.
   package var tracing: Tracing?

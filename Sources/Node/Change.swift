@@ -70,6 +70,8 @@ package enum Refusal: Error, Hashable, Sendable {
   /// There is no `bgp` in the configuration.
   case noBGP
   case noGracefulRestart
+  /// Of floating addresses: the reason in words.
+  case floating(String)
   /// The node stops.
   case draining
 }

@@ -27,6 +27,8 @@ package struct Event: Hashable, Sendable {
     /// What shall outlive a restart cannot be kept, or can again.
     case storeLost = "store-lost"
     case storeBack = "store-back"
+    /// A floating address was mapped, or could not be.
+    case floating = "floating-ip"
     case peerStale = "peer-stale"
     /// Somebody called who is no peer.
     case peerRefused = "peer-refused"

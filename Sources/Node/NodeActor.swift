@@ -42,6 +42,7 @@ package actor Node {
   /// What the name server knows of load at sites.
   var siteLoads: [String: SiteLoad] = [:]
   var vips: [VIPOrder] = []
+  var floating = FloatingDesk()
   /// What the store was told to keep, and why it does not.
   var kept = KeptOrders()
   var storeLoss: String?
@@ -160,6 +161,7 @@ package actor Node {
     orderProbes()
     reconcileAnnouncements(at: now)
     orderPeers()
+    if topology.floating != nil { enqueue(.restore) }
     // Opens the door at once when there is nothing to wait for, and arms the timer otherwise.
     post(.tick)
   }
@@ -177,6 +179,8 @@ package actor Node {
     phase = .draining
     // Another node has the addresses before this one stops listening on them.
     ports.vips.stop()
+    floating.activeVIPs = []
+    followFloating()
     record(.draining, nil, "no new connections; \(ports.openConnections()) are open")
     ports.stopProbes()
     ports.stopAccepting()
@@ -241,6 +245,7 @@ package actor Node {
     takeBack(overrides)
     adoptSiteWords(except: sitesBefore, at: now)
     orderPeers()
+    followFloating()
   }
 
   /// A change that somebody asked for: in force when this returns, or not at all.
@@ -303,6 +308,7 @@ package actor Node {
     notBefore = now + Node.spacing
     tellPeers()
     orderVIPs(next)
+    followFloating()
   }
 
   func orderProbes() {

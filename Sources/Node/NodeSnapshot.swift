@@ -97,7 +97,7 @@ extension Refusal: CustomStringConvertible {
     case .noSuchBackend(let key): "there is no backend \(key.pool)/\(key.backend)"
     case .noSuchVersion(let pool, let version): "no backend of pool \(pool) is labelled `version: \(version)`"
     case .noSuchSite(let name): "there is no site \(name)"
-    case .dataPlane(let reason): reason
+    case .dataPlane(let reason), .floating(let reason): reason
     case .noSuchAnnouncement(let name): "there is no announcement \(name)"
     case .noBGP: "the configuration has no `bgp`"
     case .noGracefulRestart: "`bgp` has no `graceful-restart`: routers would drop the routes"

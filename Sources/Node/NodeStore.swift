@@ -34,6 +34,7 @@ extension Node {
       guard storeLoss != nil else { return }
       storeLoss = nil
       record(.storeBack, nil, "all that shall outlive a restart is kept again")
+      if !floating.isSaved { followFloating() }
     }
   }
 

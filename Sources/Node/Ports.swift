@@ -27,6 +27,7 @@ package struct Ports: Sendable {
   package var names: NamePorts
   package var bgp = BGPPort()
   package var store = StorePort()
+  package var floating = FloatingPort()
   /// The peers that shall be spoken with; nil: none.
   package var applyPeers: @Sendable (Neighborhood.Settings?) -> Void = { _ in }
   /// All that this node says to them, as a set.

@@ -30,6 +30,7 @@ extension Node {
   func take(_ change: VIPChange) throws(Refusal) {
     switch change {
     case .report(let report):
+      noteFloating(report)
       log.append(Event.Kind(report.kind), report.vip, report.message, at: ports.wallClock())
       if truth.note(report), phase == .serving { reconcileAnnouncements(at: ports.now()) }
     case .handover(let name, let wish):

@@ -57,6 +57,14 @@ package final class StateStore: Sendable {
           ) STRICT, WITHOUT ROWID;
           """)
     }
+    migrator.registerMigration("2: floating addresses") { database in
+      try database.execute(
+        sql: """
+          CREATE TABLE floating_ip (
+            address TEXT NOT NULL PRIMARY KEY, pool TEXT NOT NULL, fixed TEXT UNIQUE
+          ) STRICT, WITHOUT ROWID;
+          """)
+    }
     return migrator
   }
 

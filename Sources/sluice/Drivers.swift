@@ -79,6 +79,7 @@ enum Drivers {
     ports.setDoors = { plane.setDoors($0) }
     let keeper = try StateKeeper.open(topology, post: post)
     if let keeper { ports.store = keeper.port }
+    ports.floating = try FloatingDriver.port(topology, keeper)
     return ports
   }
 

@@ -136,6 +136,7 @@ extension AdminError {
     case .noSuchAnnouncement:
       self.init(.notFound, "\(refusal)", hint: "`sluice bgp status` lists announcements")
     case .noBGP, .noGracefulRestart: self.init(.conflict, "\(refusal)", hint: "configure it, and reload")
+    case .floating: self.init(.conflict, "\(refusal)", hint: "`sluice floating-ip list` shows what is mapped")
     case .draining: self.init(.conflict, "\(refusal)", hint: "it stops when its open connections have ended")
     case .dataPlane: self.init(.failed, "\(refusal)", hint: "nothing was changed")
     }

@@ -19,7 +19,7 @@ internal import Kernel
       ExplainCommand.self,
       DrainCommand.self, ReadyCommand.self, PeersCommand.self, MaintenanceCommand.self, WeightCommand.self,
       BGPCommand.self, ReloadCommand.self, NameCommand.self, EventsCommand.self, ControllerCommand.self,
-      AmphoraCommand.self, VIPCommand.self,
+      AmphoraCommand.self, VIPCommand.self, FloatingCommand.self,
       VersionCommand.self,
     ])
 }

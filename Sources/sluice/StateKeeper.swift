@@ -22,6 +22,7 @@ final class StateKeeper: Sendable {
     /// Of the file that is open: one that was deleted or replaced would be written to without effect.
     var identity: FileIdentity?
     var isLost = false
+    var isRetrying = false
   }
 
   let path: String
@@ -73,7 +74,6 @@ final class StateKeeper: Sendable {
     } catch {
       // From now on what is in force is what shall be kept.
       wanted.withLock { $0.isSaved = false }
-      tryLater()
       throw error
     }
   }
@@ -91,14 +91,17 @@ final class StateKeeper: Sendable {
       try attempt { try $0.save(next.orders) }
       wanted.withLock { if $0.orders == next.orders { $0.isSaved = true } }
     } catch {
-      tryLater()
+      // It has been told of, and is tried again.
     }
   }
 
   private func tryLater() {
     Task.detached {
       try? await Task.sleep(for: StateKeeper.retry)
-      self.thread.post { self.catchUp() }
+      self.thread.post {
+        self.file.withLock { $0.isRetrying = false }
+        self.catchUp()
+      }
     }
   }
 
@@ -113,6 +116,8 @@ final class StateKeeper: Sendable {
         // The next one opens the file anew.
         file.store = nil
         file.isLost = true
+        if !file.isRetrying { tryLater() }
+        file.isRetrying = true
         report(.lost("\(error)"))
         throw error
       }

@@ -35,6 +35,14 @@ actor FakeNode: AdminOperations {
     return nameService()
   }
 
+  func floatingIPs() -> FloatingReport { FloatingReport() }
+
+  func floating(_ verb: FloatingVerb, _ body: FloatingOrderBody) throws(AdminError) -> FloatingReport.Address {
+    orders.append(verb.rawValue)
+    return .init(
+      address: body.address ?? "192.0.2.1", pool: body.pool ?? "public", fixed: body.fixed, failover: nil, isHere: true)
+  }
+
   func phase() -> StatusReport.Phase { .serving }
 
   func status() -> StatusReport {

@@ -33,12 +33,12 @@ let badFiles: [Case] = [
   Case(
     .file("- 1\n- 2"),
     [
-      "1:1 the file: expected a mapping with `workers`, `drain-timeout`, `secret`, `access-log`, `admin`, `node`, `peers`, `state`, `listeners`, `pools`, `dns`, `bgp`, `vips`, `vip-realtime`, `tls`, `tracing`, found a list"
+      "1:1 the file: expected a mapping with `workers`, `drain-timeout`, `secret`, `access-log`, `admin`, `node`, `peers`, `state`, `listeners`, `pools`, `dns`, `bgp`, `vips`, `vip-realtime`, `floating-ips`, `tls`, `tracing`, found a list"
     ]),
   Case(
     .file("just text"),
     [
-      "1:1 the file: expected a mapping with `workers`, `drain-timeout`, `secret`, `access-log`, `admin`, `node`, `peers`, `state`, `listeners`, `pools`, `dns`, `bgp`, `vips`, `vip-realtime`, `tls`, `tracing`, found `just text`"
+      "1:1 the file: expected a mapping with `workers`, `drain-timeout`, `secret`, `access-log`, `admin`, `node`, `peers`, `state`, `listeners`, `pools`, `dns`, `bgp`, `vips`, `vip-realtime`, `floating-ips`, `tls`, `tracing`, found `just text`"
     ]),
   Case(
     .file("a: 1\n---\nb: 2"),
@@ -118,7 +118,7 @@ let badFiles: [Case] = [
   Case(
     .root("nonsense: 2"),
     [
-      "1:1 unknown key `nonsense`; expected `workers`, `drain-timeout`, `secret`, `access-log`, `admin`, `node`, `peers`, `state`, `listeners`, `pools`, `dns`, `bgp`, `vips`, `vip-realtime`, `tls`, `tracing`"
+      "1:1 unknown key `nonsense`; expected `workers`, `drain-timeout`, `secret`, `access-log`, `admin`, `node`, `peers`, `state`, `listeners`, `pools`, `dns`, `bgp`, `vips`, `vip-realtime`, `floating-ips`, `tls`, `tracing`"
     ]),
   Case(
     .root("workers: 0"),

@@ -26,6 +26,18 @@ import Testing
     expected.admin.readToken = "a-token-for-looking"
     expected.admin.metrics = Endpoint(.loopbackV4, 9145)
     expected.state = "/tmp/sluice-reference/state.db"
+    var floating = FloatingSettings()
+    floating.pools = [
+      .init(
+        name: "public", ranges: [IPAddress(203, 0, 113, 16)...IPAddress(203, 0, 113, 31)], device: "sl-absent0",
+        vip: "front")
+    ]
+    floating.failovers = [
+      .init(
+        name: "shop", address: IPAddress(203, 0, 113, 16), pool: "db", servers: ["127.0.0.1:9021"],
+        returns: true)
+    ]
+    expected.floating = floating
     expected.node.name = "lb-1"
     expected.node.site = "eu-1"
     var peers = PeerSettings(

@@ -42,6 +42,36 @@ import Testing
     }
   }
 
+  private func ip(_ last: UInt8, _ fixed: UInt8? = nil) -> FloatingIP {
+    FloatingIP(address: IPAddress(192, 0, 2, last), pool: "public", fixed: fixed.map { IPAddress(10, 0, 0, $0) })
+  }
+
+  @Test func floatingAddressesAreKept() throws {
+    try withPath { path in
+      let rows = [ip(1), ip(2, 9), FloatingIP(address: IPAddress("2001:db8::1")!, pool: "six")]
+      try StateStore(path: path).save(floatingIPs: rows)
+      #expect(Set(try StateStore(path: path).floatingIPs()) == Set(rows))
+    }
+  }
+
+  @Test func aFixedAddressPassesFromOneToAnotherInOneChange() throws {
+    try withPath { path in
+      let store = try StateStore(path: path)
+      try store.save(floatingIPs: [ip(1, 9), ip(2, 8)])
+      try store.save(floatingIPs: [ip(1, 8), ip(2, 9)])
+      #expect(Set(try store.floatingIPs()) == [ip(1, 8), ip(2, 9)])
+    }
+  }
+
+  @Test func noAddressIsMappedTwiceAndTheOldStateStays() throws {
+    try withPath { path in
+      let store = try StateStore(path: path)
+      try store.save(floatingIPs: [ip(1, 9)])
+      #expect(throws: StoreError.self) { try store.save(floatingIPs: [ip(1, 9), ip(2, 9)]) }
+      #expect(try store.floatingIPs() == [ip(1, 9)])
+    }
+  }
+
   @Test func whatIsNoDatabaseIsRefusedAndLeftAsItIs() throws {
     try withPath { path in
       try FileManager.default.createDirectory(
