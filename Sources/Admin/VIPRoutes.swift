@@ -8,11 +8,15 @@ extension AdminRouter {
       on(
         router, "v1/vips/{vip}/\(wish.rawValue)",
         [
-          .post: { _, context in
+          .post: { request, context in
             guard let name = context.parameters.get("vip").flatMap({ PathSegment.decode($0) }) else {
               throw AdminError(.malformed, "the path is not valid percent-encoded UTF-8", hint: "encode \"/\" as %2F")
             }
-            return try json(try await operations.order(wish, vip: name))
+            let text = request.uri.queryParameters["drain"].map(String.init) ?? "0"
+            guard let drain = Double(text), (0...300).contains(drain) else {
+              throw AdminError(.malformed, "drain is no number of seconds", hint: "send ?drain=5, at most 300")
+            }
+            return try json(try await operations.order(wish, vip: name, drain: drain))
           }
         ])
     }

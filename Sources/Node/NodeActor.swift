@@ -43,6 +43,7 @@ package actor Node {
   var siteLoads: [String: SiteLoad] = [:]
   var vips: [VIPOrder] = []
   var floating = FloatingDesk()
+  var isHandingOver = false
   /// What the store was told to keep, and why it does not.
   var kept = KeptOrders()
   var storeLoss: String?

@@ -28,6 +28,7 @@ package struct Ports: Sendable {
   package var bgp = BGPPort()
   package var store = StorePort()
   package var floating = FloatingPort()
+  package var parting = PartingPort()
   /// The peers that shall be spoken with; nil: none.
   package var applyPeers: @Sendable (Neighborhood.Settings?) -> Void = { _ in }
   /// All that this node says to them, as a set.

@@ -32,7 +32,7 @@ package enum DataPlaneError: Error, Hashable, Sendable, CustomStringConvertible 
 
 /// The workers, seen from above: Worlds and drain orders in, observations and statistics out.
 package final class DataPlane: Sendable {
-  private struct State {
+  struct State {
     /// By pool: how many persistence entries it may have.
     var persistenceLimits: [String: Int] = [:]
     var listenerRows: [String: UInt32] = [:]
@@ -50,7 +50,7 @@ package final class DataPlane: Sendable {
     var isDraining = false
   }
 
-  private struct BindKey: Hashable {
+  struct BindKey: Hashable {
     let address: SocketAddress
     let datagram: Bool
 
@@ -64,7 +64,7 @@ package final class DataPlane: Sendable {
   }
 
   /// A bound address: a descriptor for each worker, or one that they share.
-  private struct Bound {
+  struct Bound {
     var descriptors: [Int32]
     let isShared: Bool
     let local: Endpoint?
@@ -76,7 +76,7 @@ package final class DataPlane: Sendable {
   private let sink: LogSink
   /// Of session tickets, for all workers.
   package let ticketKeys = TicketKeys()
-  private let state: Mutex<State>
+  let state: Mutex<State>
 
   /// Starts the threads; they serve nothing until the first World.
   ///

@@ -17,6 +17,10 @@ enum WorkerOrder: Sendable {
   case drain
   /// The node leaves, or stays after all: whether connections outlive their requests.
   case doors(Doors)
+  /// Whether each answer is the last of its connection.
+  case part(Bool)
+  /// How many clients are there?
+  case count(Census)
   /// Another worker has freed a connection of a backend that requests wait for.
   case capacity
   /// What becomes, or became, of a request; changes nothing.
@@ -115,7 +119,9 @@ struct Worker: ~Copyable {
   var now: Instant
   var milliseconds: Int64
   var isDraining = false
-  /// Connections end with their requests: it drains, or will.
+  /// Why connections end with their requests: the node leaves, or an address does, or it drains.
+  var doors = Doors.open
+  var losesAddress = false
   var isParting = false
   var isStopping = false
   var nextSweep: Int64 = 0
@@ -285,6 +291,8 @@ struct Worker: ~Copyable {
         latch.arrive()
       case .drain: drain()
       case .doors(let doors): adopt(doors)
+      case .part(let isOn): part(isOn)
+      case .count(let census): count(census)
       case .capacity: noteRoomEverywhere()
       case .explain(let order): answer(order)
       case .stop: isStopping = true

@@ -159,12 +159,15 @@ extension Worker {
   /// The node will leave, or stays after all.
   mutating func adopt(_ doors: Doors) {
     guard !isDraining else { return }
-    isParting = doors != .open
-    if isParting { dismissClients() }
+    self.doors = doors
+    settleParting()
+    if doors != .open { dismissClients() }
   }
 
+  mutating func settleParting() { isParting = isDraining || losesAddress || doors != .open }
+
   /// Who has no request under way gets a moment to send what is on its way, and then no more.
-  private mutating func dismissClients() {
+  mutating func dismissClients() {
     for index in streams.indices where streams.isUsed(index) && streams[index].role == .client {
       if streams[index].phase == .request, streams[index].input.isEmpty {
         setDeadline(index, min(streams[index].deadline, milliseconds + Worker.drainGrace))

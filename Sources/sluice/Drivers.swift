@@ -77,6 +77,9 @@ enum Drivers {
     ports.explain.samples = { plane.samples($0) }
     ports.explain.takeSpans = { plane.takeSpans($0) }
     ports.setDoors = { plane.setDoors($0) }
+    ports.parting.part = { plane.part($0) }
+    ports.parting.clients = { await Task.detached { plane.partingClients() }.value }
+    ports.parting.dropNew = { plane.dropNew(to: $0) }
     let keeper = try StateKeeper.open(topology, post: post)
     if let keeper { ports.store = keeper.port }
     ports.floating = try FloatingDriver.port(topology, keeper)

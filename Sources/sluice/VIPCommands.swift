@@ -48,13 +48,15 @@ struct VIPMoveCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "move", abstract: "Hand a virtual address over to another node, in order.",
     discussion: """
-      The priority here falls to 1, so that another node takes over while this one still serves; where none does in \
-      time, this one resigns. It stays the last choice until `sluice vip restore`. Returns when another node has it.
+      HTTP connections are asked to end with their next answer (Connection: close, GOAWAY), for `--drain` seconds at most; \
+      then newcomers are made to wait a moment, and when what is under way is answered the priority here falls to 1, so \
+      that another node takes over; where none does in time, this one resigns. It stays the last choice until `sluice vip restore`. Returns when another node has it.
       """)
 
   @Argument(help: "The VIP, as `sluice vip list` shows it.") var name: String
   @Option(help: "The node that shall have it, by the address that its adverts come from.") var to: String?
   @Option(help: "Seconds to wait for the other node.") var timeout = 30
+  @Option(help: "Seconds that open HTTP requests have to end; 0: none.") var drain = 5
   @OptionGroup var socket: SocketOption
   @Flag(help: "Print how it stands afterwards as JSON.") var json = false
 
@@ -67,7 +69,8 @@ struct VIPMoveCommand: AsyncParsableCommand {
           hint: before.lastHeard.map { "\($0) has it; move it there" } ?? "`sluice vip show \(name)` says why")
       }
       let path = "/v1/vips/\(PathSegment.encode(name))"
-      _ = try await socket.node.post("\(path)/release", as: VIPStatusReport.self)
+      let patient = NodeConnection(client: AdminClient(socket: socket.path, deadline: .seconds(drain + 10)))
+      _ = try await patient.post("\(path)/release?drain=\(drain)", as: VIPStatusReport.self)
       let clock = ContinuousClock()
       let start = clock.now
       var vip = before

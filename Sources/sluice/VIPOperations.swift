@@ -13,7 +13,7 @@ extension Operations {
     return report
   }
 
-  func order(_ order: VIPWish, vip: String) async throws(AdminError) -> VIPStatusReport {
+  func order(_ order: VIPWish, vip: String, drain: Double) async throws(AdminError) -> VIPStatusReport {
     let wish: VIPHandover? =
       switch order {
       case .release: .release
@@ -21,7 +21,11 @@ extension Operations {
       case .restore: nil
       }
     do {
-      try await node.apply(.vip(.handover(vip, wish)))
+      if wish == .release {
+        try await node.handOver(vip, within: .milliseconds(Int64(drain * 1_000)))
+      } else {
+        try await node.apply(.vip(.handover(vip, wish)))
+      }
     } catch {
       throw AdminError(error)
     }

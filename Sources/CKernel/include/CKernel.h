@@ -59,6 +59,9 @@ int sluice_packet_socket(int link, int protocol, int only_advertisements);
 ssize_t sluice_receive_frame(int fd, uint8_t *buffer, size_t size);
 
 // For the calling thread.
+// Listening TCP sockets: drops SYNs to these addresses (16 bytes each, IPv4 mapped); none: no longer. 0, or an errno.
+int sluice_drop_new(int fd, const unsigned char *addresses, size_t count);
+
 int sluice_set_timer_slack(unsigned long nanoseconds);
 int sluice_set_realtime(int priority);
 
