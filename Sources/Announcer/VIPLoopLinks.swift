@@ -189,6 +189,8 @@ extension VIPLoop {
     // The link below must not answer for the addresses with its own MAC, and what comes by the macvlan leaves by the
     // link below.
     SystemSetting.write("net/ipv4/conf/\(link.name)/arp_ignore", "1")
+    // Nor may it ask for a neighbour in the name of such an address: who is asked would learn the wrong MAC.
+    SystemSetting.write("net/ipv4/conf/\(link.name)/arp_announce", "2")
     SystemSetting.write("net/ipv4/conf/\(name)/arp_ignore", "1")
     SystemSetting.write("net/ipv4/conf/\(name)/rp_filter", "0")
     for found in try netlink.links() where found.name == name {

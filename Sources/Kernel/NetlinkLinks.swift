@@ -14,7 +14,7 @@ extension Netlink {
   /// The link below goes on receiving what is sent to groups, which a private macvlan would keep to itself.
   package mutating func createMacvlan(name: String, on parent: Int32, _ hardware: MACAddress) throws(NetlinkError) {
     var request = NetlinkMessage(RT.newLink, flags: RT.request | RT.ack | RT.create | RT.exclusive)
-    request.linkHeader(flags: RT.Link.up, change: RT.Link.up)
+    request.linkHeader()
     request.attribute(RT.Link.parent, UInt32(bitPattern: parent))
     request.attribute(RT.Link.name, text: name)
     request.attribute(RT.Link.address, hardware.bytes)
@@ -22,11 +22,24 @@ extension Netlink {
       info.attribute(RT.Link.infoKind, text: "macvlan")
       info.nest(RT.Link.infoData) { $0.attribute(RT.Link.macvlanMode, RT.Link.macvlanBridge) }
     }
-    request.nest(RT.Link.familySpecific) { families in
-      // Both nodes have this MAC, so an address made from it would be there twice (IN6_ADDR_GEN_MODE_NONE).
+    try perform(request, "create the macvlan \(name) on link \(parent)")
+    // Both nodes have this MAC, so an address made from it would be there twice (IN6_ADDR_GEN_MODE_NONE). Not while it
+    // is created: a link that does not exist yet has no IPv6 side, and the kernel says so. Not once it is on: too late.
+    var mode = NetlinkMessage(RT.newLink, flags: RT.request | RT.ack)
+    mode.linkHeader()
+    mode.attribute(RT.Link.name, text: name)
+    mode.nest(RT.Link.familySpecific) { families in
       families.nest(UInt16(AF_INET6)) { $0.attribute(RT.Link.v6GenerationMode, [1]) }
     }
-    try perform(request, "create the macvlan \(name) on link \(parent)")
+    do {
+      try perform(mode, "keep \(name) without an address of its own")
+    } catch  where error.errno == Errno(EAFNOSUPPORT) {
+      // A machine without IPv6 makes none.
+    }
+    var on = NetlinkMessage(RT.newLink, flags: RT.request | RT.ack)
+    on.linkHeader(flags: RT.Link.up, change: RT.Link.up)
+    on.attribute(RT.Link.name, text: name)
+    try perform(on, "switch \(name) on")
   }
 
   package mutating func deleteLink(_ index: Int32) throws(NetlinkError) {

@@ -123,7 +123,7 @@ class Space:
     def tcpdump(self, name, interface, *expression):
         """Packets into NAME.pcap, flushed one by one; returns (process, path) when it listens."""
         path = self.network.scenario.path(f"{name}.pcap")
-        process = self.start(f"tcpdump-{name}", ["tcpdump", "-i", interface, "-n", "-U", "-s", "0", "-w", path, *expression],
+        process = self.start(f"tcpdump-{name}", ["tcpdump", "-i", interface, "-n", "-U", "--immediate-mode", "-s", "0", "-w", path, *expression],
                              stop_signal=signal.SIGINT)
         deadline = time.monotonic() + 10
         while "listening" not in process.log():
