@@ -93,7 +93,9 @@ package enum AdminRouter {
     _ request: Request, _: BasicRequestContext, _ operations: some AdminOperations
   ) async throws -> Response {
     let format = Exposition.Format(accept: request.headers[.accept])
-    let text = NodeMetrics.text(await operations.status(), format, bgp: await operations.bgpStatus())
+    let text = NodeMetrics.text(
+      await operations.status(), format, bgp: await operations.bgpStatus(), vips: await operations.vips(),
+      floating: await operations.floatingIPs())
     return Response(
       status: .ok, headers: [.contentType: format.contentType, .cacheControl: "no-store"],
       body: ResponseBody(byteBuffer: ByteBuffer(string: text)))

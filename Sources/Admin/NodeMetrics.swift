@@ -2,7 +2,8 @@
 /// bounded by it.
 package enum NodeMetrics {
   package static func text(
-    _ status: StatusReport, _ format: Exposition.Format, bgp: BGPStatusReport? = nil
+    _ status: StatusReport, _ format: Exposition.Format, bgp: BGPStatusReport? = nil,
+    vips: VIPsReport? = nil, floating: FloatingReport? = nil
   ) -> String {
     var metrics = Exposition(format)
     node(status, &metrics)
@@ -21,6 +22,9 @@ package enum NodeMetrics {
     for listener in status.listeners { metrics.histogram([("listener", listener.name)], listener.requestTimes) }
     pools(status.pools, &metrics)
     if let bgp { self.bgp(bgp, &metrics) }
+    if let vips { self.vips(vips, &metrics) }
+    if let floating { self.floating(floating, &metrics) }
+    store(status, &metrics)
     tls(status, &metrics)
     if let tracing = status.tracing { self.tracing(tracing, &metrics) }
     return metrics.text

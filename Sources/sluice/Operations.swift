@@ -29,7 +29,7 @@ struct Operations: AdminOperations {
   func phase() async -> StatusReport.Phase { .init(await node.phase) }
 
   func history() async -> HistoryReport { await recorder.report() }
-  func panels() async -> PanelsReport { PanelsReport(panels: []) }
+  func panels() async -> PanelsReport { PanelsReport(await vips(), await floatingIPs()) }
 
   /// Keeps the history, until its task is cancelled.
   func remember() async {
