@@ -15,6 +15,7 @@ private final class FakeFloor: Sendable {
   }
 
   let state = Mutex(State())
+  let fake = FakePorts()
 
   var port: FloatingPort {
     var port = FloatingPort()
@@ -44,15 +45,14 @@ private final class FakeFloor: Sendable {
 }
 
 @Suite struct FloatingNodeTests {
-  private let (first, second) = (IPAddress(203, 0, 113, 1), IPAddress(203, 0, 113, 2))
+  private let first = IPAddress(203, 0, 113, 1), second = IPAddress(203, 0, 113, 2)
   private func server(_ last: UInt8) -> IPAddress { IPAddress(10, 0, 0, last) }
 
   private func started(
     _ floor: FakeFloor, vip: String? = nil, failovers: [FloatingSettings.Failover] = [], probed: Bool = false
   ) async throws -> Node {
-    let fake = FakePorts()
     let node = Node(version: "test") { _ in
-      var ports = fake.ports
+      var ports = floor.fake.ports
       ports.floating = floor.port
       ports.store.path = "/state.db"
       return ports
@@ -128,6 +128,8 @@ private final class FakeFloor: Sendable {
     _ = try await node.order(floating: .allocate(pool: nil, second))
     #expect(floor.kernel.mappings == [first: server(2)])
     floor.state.withLock { $0.storeFails = true }
+    // Worlds that nobody asked for keep a distance.
+    floor.fake.advance(.seconds(1))
     try await node.apply(.probe(.failed(.web(2))))
     await #expect(throws: Refusal.self) { try await node.order(floating: .release(second)) }
     #expect(floor.kernel.mappings == [first: server(1)])
