@@ -1,6 +1,6 @@
 /// What the API can ask of a node. Each method is one endpoint.
 package protocol AdminOperations:
-  FloatingOperations, NameOperations, BGPOperations, RolloutOperations, ExplainOperations
+  FloatingOperations, NameOperations, BGPOperations, RolloutOperations, ExplainOperations, LifecycleOperations
 {
   func status() async -> StatusReport
   func peers() async -> PeersReport

@@ -53,6 +53,7 @@ package enum AdminRouter {
     addNames(router, operations)
     addRollouts(router, operations)
     addExplain(router, operations)
+    addLifecycle(router, operations)
     for state in StateOrder.allCases {
       on(
         router, "v1/backends/{pool}/{backend}/\(state.rawValue)",

@@ -38,8 +38,24 @@ package struct AdminServer: Sendable {
     }
   }
 
+  /// A process that has served the API until now, and another that goes on with it.
+  package struct TakeOver: Sendable {
+    /// Called when everything that may fail has been done; returns when the other has closed its ports.
+    package var release: @Sendable () async throws -> Void
+    /// Puts a file in another's place.
+    package var rename: @Sendable (_ from: String, _ to: String) throws -> Void
+
+    package init(
+      release: @escaping @Sendable () async throws -> Void, rename: @escaping @Sendable (String, String) throws -> Void
+    ) {
+      self.release = release
+      self.rename = rename
+    }
+  }
+
   private let socket: String
-  private let services: [Running]
+  private let service: Running
+  private let ports: [Running]
 
   private struct Running: Sendable {
     let group: ServiceGroup
@@ -60,43 +76,67 @@ package struct AdminServer: Sendable {
   /// Returns when the API answers on all its addresses.
   /// - Throws: `Failure`, with nothing left behind, when one of them cannot be had.
   package static func start(
-    socket: String, port: Port?, scrape: Scrape? = nil, operations: some AdminOperations, logger: Logger
+    socket: String, port: Port?, scrape: Scrape? = nil, operations: some AdminOperations, logger: Logger,
+    takeOver: TakeOver? = nil
   ) async throws(Failure) -> AdminServer {
     let file = SocketFile(path: socket)
-    try await file.prepare()
+    try await file.prepare(isTakeOver: takeOver != nil)
     var services: [Running] = []
     var place = socket
     do {
       services.append(
         try await serve(
           .unixDomainSocket(path: file.draft), AdminRouter.build(operations, rule: .fileSystem), logger))
-      try file.publish()
+      try await takeOver?.release()
+      try file.publish(rename: takeOver?.rename)
+      let patience: Duration = takeOver == nil ? .zero : .seconds(5)
       if let port {
         place = "\(port.host):\(port.port)"
         services.append(
           try await serve(
             .hostname(port.host, port: port.port),
-            AdminRouter.build(operations, rule: .token(operator: port.token, reader: port.readToken)), logger))
+            AdminRouter.build(operations, rule: .token(operator: port.token, reader: port.readToken)), logger,
+            patience: patience))
       }
       if let scrape {
         place = "\(scrape.host):\(scrape.port)"
         services.append(
-          try await serve(.hostname(scrape.host, port: scrape.port), AdminRouter.metricsOnly(operations), logger))
+          try await serve(
+            .hostname(scrape.host, port: scrape.port), AdminRouter.metricsOnly(operations), logger, patience: patience))
       }
     } catch {
       for service in services { await service.stop() }
-      file.remove()
+      file.remove(isPublished: takeOver == nil)
       if let failure = error as? Failure { throw failure }
       throw Failure(
         message: "the admin API cannot listen on \(place): \(error)", hint: "is the address free and allowed?")
     }
-    return AdminServer(socket: socket, services: services)
+    return AdminServer(socket: socket, service: services[0], ports: Array(services.dropFirst()))
   }
 
   /// Ends all connections, and removes the socket file.
-  package func stop() async {
-    SocketFile(path: socket).remove()
-    for service in services { await service.stop() }
+  /// - Parameter isTakenOver: the file is another process's now.
+  package func stop(isTakenOver: Bool = false) async {
+    if !isTakenOver { SocketFile(path: socket).remove() }
+    for service in [service] + ports { await service.stop() }
+  }
+
+  /// Closes all but the Unix socket, for a process that is about to take them over.
+  package func stopPorts() async { for port in ports { await port.stop() } }
+
+  /// Tries again for as long as `patience`: whoever had the address is leaving.
+  private static func serve(
+    _ address: BindAddress, _ router: Router<BasicRequestContext>, _ logger: Logger, patience: Duration
+  ) async throws -> Running {
+    let deadline = ContinuousClock.now + patience
+    while true {
+      do {
+        return try await serve(address, router, logger)
+      } catch {
+        guard ContinuousClock.now < deadline else { throw error }
+        try await Task.sleep(for: .milliseconds(20))
+      }
+    }
   }
 
   private static func serve(

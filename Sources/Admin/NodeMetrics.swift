@@ -41,6 +41,21 @@ package enum NodeMetrics {
     metrics.sample([], status.generation)
     metrics.begin("sluice_workers", .gauge, "Threads that carry traffic.")
     metrics.sample([], UInt64(status.workers))
+    metrics.begin(
+      "sluice_access_log_lines_dropped", .counter,
+      "Lines that were lost, since the log's target was too slow or refused.")
+    metrics.sample([], status.droppedLogLines)
+    let loops = status.loops.enumerated().map { (labels: [(name: "worker", value: "\($0)")], report: $1) }
+    metrics.begin("sluice_worker_connections_open", .gauge, "Connections of the worker, to clients and to backends.")
+    for (labels, loop) in loops { metrics.sample(labels, loop.connections) }
+    metrics.begin(
+      "sluice_worker_busy_seconds", .counter, "Time in which the worker did not wait for events; its rate is the share."
+    )
+    for (labels, loop) in loops { metrics.sample(labels, loop.busy) }
+    metrics.begin(
+      "sluice_worker_loop_lag_seconds", .histogram,
+      "How long a turn of the worker's loop took, each eighth measured: so long an event waits at most.")
+    for (labels, loop) in loops { metrics.histogram(labels, loop.turns) }
   }
 
   private static func pools(_ pools: [PoolReport], _ metrics: inout Exposition) {

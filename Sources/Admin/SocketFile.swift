@@ -7,11 +7,16 @@ struct SocketFile {
 
   init(path: String) { self.path = path }
 
-  /// Where the socket is bound first.
-  var draft: String { "\(path).new" }
+  /// Where the socket is bound first: a process's own, since NIO removes the file of that name when it closes the
+  /// socket, and another process may be about to take over.
+  var draft: String {
+    let number = String(ProcessInfo.processInfo.processIdentifier % 46_656, radix: 36)
+    return path + "." + String(repeating: "0", count: 3 - number.count) + number
+  }
 
   /// Makes the directory, and clears away what a node that was killed left behind.
-  func prepare() async throws(AdminServer.Failure) {
+  /// - Parameter isTakeOver: who answers there is about to leave.
+  func prepare(isTakeOver: Bool = false) async throws(AdminServer.Failure) {
     let files = FileManager.default
     // sun_path holds 108 bytes with its terminator.
     guard draft.utf8.count <= 107 else {
@@ -28,11 +33,13 @@ struct SocketFile {
           hint: "make \(directory) writable for this user, or set admin.socket elsewhere")
       }
     }
+    try? files.removeItem(atPath: draft)
     guard let type = try? files.attributesOfItem(atPath: path)[.type] as? FileAttributeType else { return }
     guard type == .typeSocket else {
       throw failure(
         "there is a file of that name that is no socket", hint: "move it away, or set admin.socket elsewhere")
     }
+    if isTakeOver { return }
     if await AdminClient(socket: path).isAnswered() {
       throw failure("another node answers there", hint: "stop it first, or set admin.socket to another path")
     }
@@ -44,18 +51,19 @@ struct SocketFile {
   }
 
   /// Gives the bound socket its permissions and its name.
-  func publish() throws(AdminServer.Failure) {
+  /// - Parameter rename: replaces what has the name; without it nothing has.
+  func publish(rename: ((String, String) throws -> Void)? = nil) throws(AdminServer.Failure) {
     do {
       try FileManager.default.setAttributes([.posixPermissions: 0o660], ofItemAtPath: draft)
-      try FileManager.default.moveItem(atPath: draft, toPath: path)
+      if let rename { try rename(draft, path) } else { try FileManager.default.moveItem(atPath: draft, toPath: path) }
     } catch {
       throw failure("the socket cannot be put in place", hint: "is the directory writable for this user?")
     }
   }
 
-  func remove() {
+  func remove(isPublished: Bool = true) {
     try? FileManager.default.removeItem(atPath: draft)
-    try? FileManager.default.removeItem(atPath: path)
+    if isPublished { try? FileManager.default.removeItem(atPath: path) }
   }
 
   private func failure(_ reason: String, hint: String) -> AdminServer.Failure {

@@ -13,6 +13,9 @@ package struct StatusReport: Codable, Hashable, Sendable {
   package var uptimeSeconds: Double
   package var version: String
   package var workers: Int
+  /// By the worker's number.
+  package var loops: [LoopReport] = []
+  package var droppedLogLines: UInt64 = 0
   package var listeners: [ListenerReport]
   package var pools: [PoolReport]
   /// Absent where nothing is kept.
@@ -22,7 +25,7 @@ package struct StatusReport: Codable, Hashable, Sendable {
   package var tracing: TracingReport?
 
   package enum CodingKeys: String, CodingKey {
-    case phase, generation, version, workers, listeners, pools, store, tracing
+    case phase, generation, version, workers, loops, droppedLogLines, listeners, pools, store, tracing
     case uptimeSeconds = "uptime_s"
   }
 
@@ -49,6 +52,27 @@ package struct StoreStatusReport: Codable, Hashable, Sendable {
   package init(path: String, loss: String?) {
     self.path = path
     self.loss = loss
+  }
+}
+
+/// A worker's event loop.
+package struct LoopReport: Codable, Hashable, Sendable {
+  /// To clients and to backends.
+  package var connections: UInt64
+  /// In seconds, the time in which it did not wait.
+  package var busy: Double
+  /// How long its turns take: so long an event waits at most.
+  package var turns: LatencyReport
+
+  package enum CodingKeys: String, CodingKey {
+    case connections, turns
+    case busy = "busy_s"
+  }
+
+  package init(connections: UInt64, busy: Double, turns: LatencyReport) {
+    self.connections = connections
+    self.busy = busy
+    self.turns = turns
   }
 }
 

@@ -38,7 +38,9 @@ package final class VIPDriver: Sendable {
 
   /// Runs exactly these virtual routers from now on. One that is unchanged, or changed in what can change while it
   /// runs, keeps its state; others resign and start anew.
-  package func apply(_ orders: [VIPOrder]) { mailbox.post(.run(orders)) }
+  ///
+  /// - Parameter resuming: VIPs that an earlier process of this node is active for, and has left as they are.
+  package func apply(_ orders: [VIPOrder], resuming: Set<String> = []) { mailbox.post(.run(orders, resuming)) }
 
   /// How they stand now; empty when the thread does not answer within a second.
   package func overview() -> VIPOverview {
@@ -58,6 +60,20 @@ package final class VIPDriver: Sendable {
     handle.join()
   }
 
+  /// Ends without a word, with every address where it is, for a process that goes on.
+  /// - Returns: the VIPs that are active.
+  package func leave() -> [String] {
+    let active = overview().vips.filter { $0.state == .active }.map(\.name)
+    let handle = handle.withLock { handle in
+      defer { handle = nil }
+      return handle
+    }
+    guard let handle else { return [] }
+    mailbox.post(.leave)
+    handle.join()
+    return active
+  }
+
   /// Answers without a loop, until the end.
   private static func refuse(_ mailbox: Mailbox<VIPCommand>) {
     while mailbox.wakeup.wait(milliseconds: -1) {
@@ -65,7 +81,7 @@ package final class VIPDriver: Sendable {
         switch command {
         case .run: break
         case .tell(let question): question.answer(VIPOverview())
-        case .stop: return
+        case .stop, .leave: return
         }
       }
     }
@@ -73,10 +89,13 @@ package final class VIPDriver: Sendable {
 }
 
 enum VIPCommand: Sendable {
-  case run([VIPOrder])
+  /// Exactly these, some of which an earlier process is active for.
+  case run([VIPOrder], Set<String>)
   case tell(VIPQuestion)
   /// Resign, and end.
   case stop
+  /// End, and leave everything as it is.
+  case leave
 }
 
 /// Somebody waits for how things stand.

@@ -56,6 +56,9 @@ struct VIPLoop: ~Copyable {
   var repairedAt = Instant(nanoseconds: .min / 2)
   var hasCleaned = false
   var isStopping = false
+  var isLeaving = false
+  /// VIPs that an earlier process has left as they are; only while the first orders are adopted.
+  var resuming: Set<String> = []
   var now = Clock.now()
 
   init(mailbox: Mailbox<VIPCommand>, report: @escaping @Sendable (VIPReport) -> Void) throws {
@@ -76,7 +79,7 @@ struct VIPLoop: ~Copyable {
 
   mutating func run() {
     while !isStopping { turn() }
-    shutDown()
+    if !isLeaving { shutDown() }
   }
 
   private mutating func turn() {
@@ -115,9 +118,13 @@ struct VIPLoop: ~Copyable {
   private mutating func readMail() {
     for command in mailbox.take() {
       switch command {
-      case .run(let orders): adopt(orders)
+      case .run(let orders, let names):
+        resuming = hasCleaned ? [] : names
+        adopt(orders)
+        resuming = []
       case .tell(let question): question.answer(overview())
       case .stop: isStopping = true
+      case .leave: (isStopping, isLeaving) = (true, true)
       }
     }
   }

@@ -184,7 +184,10 @@ extension VIPLoop {
     let family = member.vip.family == .v4 ? "4" : "6"
     let name =
       "slv\(String(link.index, radix: 16))-\(String(member.configuration.virtualRouter, radix: 16))-\(family)"
-    if let old = links.values.first(where: { $0.name == name }) { try netlink.deleteLink(old.index) }
+    if let old = links.values.first(where: { $0.name == name }) {
+      if resuming.contains(member.vip.name) { return old.index }
+      try netlink.deleteLink(old.index)
+    }
     try netlink.createMacvlan(name: name, on: link.index, hardware)
     // The link below must not answer for the addresses with its own MAC, and what comes by the macvlan leaves by the
     // link below.

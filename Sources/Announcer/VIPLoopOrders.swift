@@ -38,7 +38,11 @@ extension VIPLoop {
     deadlines = units.map { $0.group.deadline?.nanoseconds ?? .max }
     reroute()
     for unit in units.indices {
-      if fresh.contains(units[unit].name) { tell(.start, unit) }
+      if fresh.contains(units[unit].name) {
+        let goesOn = units[unit].members.allSatisfy { resuming.contains($0.vip.name) }
+        if goesOn { for member in units[unit].members.indices { hold(asFound: Place(unit: unit, member: member)) } }
+        tell(goesOn ? .resume : .start, unit)
+      }
       update(unit, wanted[unit].orders)
     }
     closeUnusedChannels()
@@ -103,10 +107,14 @@ extension VIPLoop {
       for address in order.vip.addresses + order.vip.companions { ours[address.address] = order.vip.name }
     }
     do throws(NetlinkError) {
-      for link in links.values where link.isVirtualRouterLink { try netlink.deleteLink(link.index) }
-      let result = try netlink.reconcile([], of: .virtualRouter)
+      let kept = resumed(orders)
+      let links = Set(kept.map(\.link))
+      for link in self.links.values where link.isVirtualRouterLink && !links.contains(link.index) {
+        try netlink.deleteLink(link.index)
+      }
+      let result = try netlink.reconcile(kept, of: .virtualRouter)
       for placement in result.removed {
-        let name = links[placement.link]?.name ?? "link \(placement.link)"
+        let name = self.links[placement.link]?.name ?? "link \(placement.link)"
         say(
           VIPReport(
             vip: ours[placement.address] ?? "", kind: .repaired,
@@ -119,6 +127,23 @@ extension VIPLoop {
     } catch {
       say(VIPReport(vip: "", kind: .vip, message: "leftovers could not be looked for: \(error)"))
     }
+  }
+
+  /// Where the addresses of VIPs that go on are now.
+  private func resumed(_ orders: [VIPOrder]) -> Set<AddressPlacement> {
+    let moving = orders.filter { resuming.contains($0.vip.name) }.flatMap { $0.vip.addresses + $0.vip.companions }
+    let wanted = Set(moving.map(\.address))
+    return Set(
+      addresses.values.joined().filter { $0.owner == .virtualRouter && wanted.contains($0.address) }.map(\.placement))
+  }
+
+  /// What an earlier process put on the link for this member is this one's now.
+  private mutating func hold(asFound place: Place) {
+    let member = units[place.unit].members[place.member]
+    guard let link = member.virtualLink ?? member.link else { return }
+    let found = (addresses[link] ?? []).filter { $0.owner == .virtualRouter }.map(\.placement)
+    units[place.unit].members[place.member].held =
+      member.placements((member.vip.addresses + member.vip.companions).map(\.address)).intersection(found)
   }
 
   /// By whom a received advert is meant.

@@ -69,4 +69,30 @@ int sluice_spawn(char *const arguments[], char *const extra[], pid_t *process) {
   return error;
 }
 
+int sluice_spawn_successor(char *const arguments[], char *const extra[], int channel, pid_t *process) {
+  char **environment = merged(extra);
+  if (!environment) return ENOMEM;
+  sigset_t none, all;
+  sigemptyset(&none);
+  sigfillset(&all);
+  posix_spawn_file_actions_t files;
+  posix_spawnattr_t attributes;
+  int error = posix_spawn_file_actions_init(&files);
+  if (!error) {
+    error = posix_spawnattr_init(&attributes);
+    if (!error) {
+      error = posix_spawn_file_actions_adddup2(&files, channel, 3);
+      if (!error) error = posix_spawn_file_actions_addclosefrom_np(&files, 4);
+      if (!error) error = posix_spawnattr_setsigmask(&attributes, &none);
+      if (!error) error = posix_spawnattr_setsigdefault(&attributes, &all);
+      if (!error) error = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+      if (!error) error = posix_spawn(process, arguments[0], &files, &attributes, arguments, environment);
+      posix_spawnattr_destroy(&attributes);
+    }
+    posix_spawn_file_actions_destroy(&files);
+  }
+  free(environment);
+  return error;
+}
+
 int sluice_pidfd_open(pid_t process) { return (int)syscall(SYS_pidfd_open, process, 0); }

@@ -7,7 +7,7 @@ extension Reader {
     fields.read("workers", .workers, into: &result.workers)
     fields.read("drain-timeout", .duration(atLeast: .zero), into: &result.drainTimeout)
     if let secret = secret(fields, "secret") { result.secret = secret }
-    if let target = fields.value("access-log", .nonEmpty) { result.accessLog = accessLog(target) }
+    accessLog(fields, into: &result)
     fields.with("tracing", .tracing) { result.tracing = tracing($0) }
     fields.read("state", .absolutePath, into: &result.state)
     fields.with("tls", .tickets) { result.tickets = tickets($0) }
@@ -46,14 +46,6 @@ extension Reader {
     checkSharedSecret(result, pools.compactMap(\.read), fields)
     checkBinds()
     return result
-  }
-
-  private func accessLog(_ text: String) -> AccessLogTarget {
-    switch text {
-    case "off": .off
-    case "stdout": .stdout
-    default: .file(absolute(text))
-    }
   }
 
   private func admin(_ fields: Fields) -> AdminEndpoints {

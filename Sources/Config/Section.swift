@@ -14,6 +14,7 @@ struct Section: Sendable {
     "pools", "dns", "bgp", "vips", "vip-realtime", "floating-ips", "tls", "tracing")
   static let tracing = Section("tracing", "sample", "otlp", "service", "queue", "every")
   static let secret = Section("secret", "file")
+  static let accessLog = Section("access-log", "to", "format", "facility")
   static let admin = Section("admin", "socket", "bind", "token", "read-token", "metrics")
 
   static let node = Section("node", "name", "site")
@@ -137,7 +138,8 @@ struct Section: Sendable {
     "track", "pool", "interface", "listener", "script", "weight", "every", "timeout", "rise", "fall")
 
   static let all = [
-    root, secret, admin, node, peers, listener, bind, access, limits, listenerTimeouts, http, udp, route, match,
+    root, secret, accessLog, admin, node, peers, listener, bind, access, limits, listenerTimeouts, http, udp, route,
+    match,
     path, field, tickets, listenerTLS, certificate, clientAuth, poolTLS, clientCertificate, http2, http2Limits,
     redirect, respond, rewrite, headers, routeTimeouts, retry, pool, backend, poolTimeouts, queue, balance,
     boundedLoad, hashKey, probe, exchange, httpProbe, grpcProbe, agent, outlier, persistence, cookie,

@@ -79,7 +79,7 @@ package enum AgentLineError: Error, Hashable, CustomStringConvertible {
 }
 
 /// What an agent's lines amount to so far.
-package struct AgentStanding: Hashable, Sendable {
+package struct AgentStanding: Hashable, Codable, Sendable {
   /// nil until a line sets or clears it.
   package var administrative: AdministrativeState?
   /// Percent of the configured weight.

@@ -68,6 +68,26 @@ package struct BackendHealth: Sendable {
     }
   }
 
+  /// - Parameter memory: what an earlier process of this node knew of it.
+  package init(_ settings: Settings, recalling memory: Memory, at now: Instant) {
+    self.settings = settings
+    tally = ProbeTally(settings.probe, recalling: memory)
+    agent = memory.agent
+    if settings.outlier != nil { ejection = memory.ejection }
+    warmsUp = memory.warmsUp
+    verdict = memory.verdict
+    // What the memory rests on may be configured otherwise by now.
+    var ignored: [Effect] = []
+    ejection.end(at: now)
+    settle(at: now, into: &ignored)
+  }
+
+  package var memory: Memory {
+    Memory(
+      verdict: verdict, isUp: tally.isUp, isProven: tally.isProven, reason: tally.reason, ejection: ejection,
+      agent: agent, warmsUp: warmsUp)
+  }
+
   /// Whether the next probe should come after the `fast` interval.
   package var isChanging: Bool { tally.isChanging }
   package var isEjected: Bool { verdict.state == .ejected }

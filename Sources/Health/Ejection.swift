@@ -1,12 +1,12 @@
-import Model
+package import Model
 
 /// How long a backend whose traffic fails is left out, and how that grows.
 ///
 /// The nth ejection lasts baseEjection × 2^n, at most maxEjection. Each stretch of
 /// maxEjection without an ejection takes one doubling back.
-struct Ejection: Hashable, Sendable {
-  private(set) var until: Instant?
-  private(set) var reason = ""
+package struct Ejection: Hashable, Codable, Sendable {
+  package private(set) var until: Instant?
+  package private(set) var reason = ""
   private var doublings = 0
   /// When the last ejection ended, or when doublings were last taken back.
   private var quietSince: Instant?

@@ -17,10 +17,22 @@ package struct PoolHealth: Sendable {
   /// Names with a timer running: few, so that finding the next one is cheap in large pools.
   private var timed: Set<String> = []
 
-  package init(_ pool: Pool, at now: Instant) {
+  /// - Parameter memory: by backend, what an earlier process of this node knew.
+  package init(_ pool: Pool, recalling memory: [String: BackendHealth.Memory] = [:], at now: Instant) {
     self.pool = pool
-    for backend in pool.backends { enter(backend, cold: false, at: now) }
+    for backend in pool.backends {
+      guard let known = memory[backend.name] else {
+        enter(backend, cold: false, at: now)
+        continue
+      }
+      let machine = BackendHealth(BackendHealth.Settings(pool), recalling: known, at: now)
+      machines[backend.name] = machine
+      addresses[backend.name] = backend.address
+      if machine.nextTimer != nil { timed.insert(backend.name) }
+    }
   }
+
+  package func memory(_ backend: String) -> BackendHealth.Memory? { machines[backend]?.memory }
 
   package func verdict(_ backend: String) -> Verdict? { machines[backend]?.verdict }
   package func agent(_ backend: String) -> AgentStanding? { machines[backend]?.agent }

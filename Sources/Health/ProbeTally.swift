@@ -22,6 +22,17 @@ struct ProbeTally: Hashable, Sendable {
     }
   }
 
+  /// Counting starts anew.
+  init(_ probe: Probe?, recalling memory: BackendHealth.Memory) {
+    self.init(probe)
+    guard probe != nil else { return }
+    state = memory.isUp ? .up(failures: 0) : .down(successes: 0, proven: memory.isProven)
+    reason = memory.reason
+  }
+
+  /// Whether it has been up, or refuted, so that one success alone does not make it up.
+  var isProven: Bool { if case .down(_, false) = state { false } else { true } }
+
   var isUp: Bool {
     switch state {
     case .unprobed, .up: true

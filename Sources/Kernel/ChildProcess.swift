@@ -32,11 +32,29 @@ package struct ChildProcess: BitwiseCopyable, Sendable {
       unsafe withCStrings(environment) { unsafe sluice_spawn(arguments, $0, &id) }
     }
     guard error == 0 else { throw Errno(error) }
+    return try watched(id)
+  }
+
+  /// Starts this program anew, or its next version: with this process's standard streams, and the channel to it as
+  /// descriptor 3. It stays in this process's group.
+  package static func spawnSuccessor(
+    _ command: [String], environment: [String], channel: Int32
+  ) throws(Errno) -> ChildProcess {
+    var id: pid_t = 0
+    let error = unsafe withCStrings(command) { arguments in
+      unsafe withCStrings(environment) { unsafe sluice_spawn_successor(arguments, $0, channel, &id) }
+    }
+    guard error == 0 else { throw Errno(error) }
+    return try watched(id)
+  }
+
+  private static func watched(_ id: pid_t) throws(Errno) -> ChildProcess {
     let descriptor = sluice_pidfd_open(id)
     guard descriptor >= 0 else {
       // Nobody would hear of its end.
       let error = Errno.last
-      _ = kill(-id, SIGKILL)
+      _ = Glibc.kill(-id, SIGKILL)
+      _ = Glibc.kill(id, SIGKILL)
       _ = waitpid(id, nil, 0)
       throw error
     }
@@ -44,7 +62,10 @@ package struct ChildProcess: BitwiseCopyable, Sendable {
   }
 
   /// Kills the whole group. Only before `reap`: until then the number is this process's.
-  package func killGroup() { _ = kill(-id, SIGKILL) }
+  package func killGroup() { _ = Glibc.kill(-id, SIGKILL) }
+
+  /// Kills the program alone, where it has no group of its own.
+  package func kill() { _ = Glibc.kill(id, SIGKILL) }
 
   /// How it ended; nil: it still runs.
   package func reap() -> Ending? {

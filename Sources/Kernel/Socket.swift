@@ -157,6 +157,13 @@ package enum Socket {
     _ = unsafe setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &value, socklen_t(MemoryLayout<timeval>.size))
   }
 
+  /// How long a blocking send waits before it fails with `wouldBlock`.
+  static func setSendTimeout(_ fd: Int32, milliseconds: Int) {
+    var value = timeval(tv_sec: milliseconds / 1000, tv_usec: milliseconds % 1000 * 1000)
+    // SAFETY: the option's value is a `timeval`, read during the call.
+    _ = unsafe setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &value, socklen_t(MemoryLayout<timeval>.size))
+  }
+
   static func set(_ fd: Int32, _ level: Int32, _ option: Int32, _ value: Int32) throws(Errno) {
     var value = value
     // SAFETY: the option's value is an `int`, read during the call.
@@ -164,7 +171,7 @@ package enum Socket {
   }
 
   /// The destination address of each datagram, so that the answer leaves from where the question went.
-  private static func enablePacketInfo(_ fd: Int32, _ family: IPAddress.Family) throws(Errno) {
+  static func enablePacketInfo(_ fd: Int32, _ family: IPAddress.Family) throws(Errno) {
     if family == .v4 {
       try set(fd, Int32(IPPROTO_IP), IP_PKTINFO, 1)
     } else {

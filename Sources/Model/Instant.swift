@@ -2,7 +2,7 @@
 ///
 /// Protocol code receives it as an argument and never asks for it, so that tests
 /// and simulations own the time.
-package struct Instant: Hashable, Comparable, Sendable, BitwiseCopyable {
+package struct Instant: Hashable, Codable, Comparable, Sendable, BitwiseCopyable {
   package var nanoseconds: Int64
 
   @inlinable package init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }

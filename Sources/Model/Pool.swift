@@ -56,7 +56,7 @@ package struct Backend: Hashable, Sendable {
   }
 }
 
-package enum AdministrativeState: String, Hashable, Sendable, CaseIterable {
+package enum AdministrativeState: String, Hashable, Codable, Sendable, CaseIterable {
   case ready
   /// No new clients; persistent ones and open connections go on.
   case drain

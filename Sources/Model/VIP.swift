@@ -121,7 +121,7 @@ package struct VIPTrack: Hashable, Sendable {
 }
 
 /// What an administrator wants of this node, until it is taken back or the VIP's file entry changes.
-package enum VIPHandover: String, Hashable, Sendable {
+package enum VIPHandover: String, Hashable, Codable, Sendable {
   /// Give it to another node.
   case release
   /// Take it.

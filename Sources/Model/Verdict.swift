@@ -1,6 +1,6 @@
 /// What is known of a backend's health, with the reason and the time.
-package struct Verdict: Hashable, Sendable {
-  package enum State: String, Hashable, Sendable {
+package struct Verdict: Hashable, Codable, Sendable {
+  package enum State: String, Hashable, Codable, Sendable {
     case up
     case down
     /// Up, with its weight still growing.

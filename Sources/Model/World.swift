@@ -7,6 +7,8 @@ package struct Topology: Hashable, Sendable {
   package var bgp: BGPTopology?
   package var admin = AdminEndpoints()
   package var accessLog: AccessLogTarget = .off
+  /// nil: a JSON object for each line.
+  package var accessLogTemplate: LogTemplate?
   /// How long a stopping node waits for open connections.
   package var drainTimeout = Duration.seconds(30)
   /// Keys the persistence cookies and the hash policies; nil: one is drawn at start, and neither survives a restart.
@@ -46,6 +48,7 @@ package enum AccessLogTarget: Hashable, Sendable {
   case off
   case stdout
   case file(String)
+  case syslog(SyslogTarget)
 }
 
 /// The immutable snapshot of everything the data plane needs; replaced whole, never edited.

@@ -56,9 +56,14 @@ package final class NameServer: Sendable {
   private let wakeup: Wakeup
   private let loads: Loads
   private let isStopped = Atomic<Bool>(false)
+  private let inherited: InheritedSockets
 
-  package init(loads: @escaping Loads) throws(NameServerError) {
+  /// - Parameter inherited: sockets that are there already.
+  package init(
+    inherited: InheritedSockets = InheritedSockets(), loads: @escaping Loads
+  ) throws(NameServerError) {
     self.loads = loads
+    self.inherited = inherited
     state = Mutex(State(cookies: ServerCookies(key: (Clock.entropy(), Clock.entropy()))))
     do throws(Errno) { wakeup = try Wakeup() } catch { throw .thread(error) }
   }
@@ -127,6 +132,18 @@ package final class NameServer: Sendable {
     state.withLock { state in
       state.isDraining = true
       for mailbox in state.mailboxes { mailbox.post(.drain) }
+    }
+  }
+
+  /// Copies of all listening sockets, for the process that comes next; the caller closes them.
+  package func copySockets() throws(Errno) -> [HandedSockets] {
+    try state.withLock { (state) throws(Errno) in
+      var result: [HandedSockets] = []
+      for (key, descriptors) in state.binds {
+        let name = InheritedSockets.Name(.ip(key.endpoint), key.isStream ? .stream : .datagram)
+        result.append(try HandedSockets(copying: descriptors, name))
+      }
+      return result
     }
   }
 
@@ -295,11 +312,19 @@ package final class NameServer: Sendable {
             $0.isStream == isStream && $0.endpoint.port == endpoint.port
               && $0.endpoint.address.family == endpoint.address.family
           }
-          if !shares { try Socket.probeExclusive(address, isStream ? .stream : .datagram) }
-          for _ in state.mailboxes {
-            descriptors.append(
-              try Socket.listen(
-                address, isStream ? .stream : .datagram, destinations: endpoint.address.isUnspecified))
+          let kind: Socket.Kind = isStream ? .stream : .datagram
+          let isWildcard = endpoint.address.isUnspecified
+          descriptors = inherited.take(address, kind, destinations: isWildcard)
+          if !shares, descriptors.isEmpty { try Socket.probeExclusive(address, kind) }
+          let found = descriptors.count
+          while descriptors.count < state.mailboxes.count {
+            do throws(Errno) {
+              descriptors.append(try Socket.listen(address, kind, destinations: isWildcard))
+            } catch {
+              // The service manager's socket is in no group that others could join.
+              if found > 0 { break }
+              throw error
+            }
           }
         } catch {
           for descriptor in descriptors { Socket.close(descriptor) }
@@ -321,9 +346,12 @@ package final class NameServer: Sendable {
     let latch: Latch
     do throws(Errno) { latch = try Latch(count: state.mailboxes.count) } catch { throw .thread(error) }
     for (number, mailbox) in state.mailboxes.enumerated() {
-      let sockets = state.binds.map { key, descriptors in
-        ServedSocket(
-          descriptor: descriptors[number], isStream: key.isStream, isWildcard: key.endpoint.address.isUnspecified)
+      let count = state.mailboxes.count
+      let sockets = state.binds.flatMap { key, descriptors in
+        descriptors.indices.filter { $0 % count == number }.map {
+          ServedSocket(
+            descriptor: descriptors[$0], isStream: key.isStream, isWildcard: key.endpoint.address.isUnspecified)
+        }
       }
       mailbox.post(.adopt(state.catalog, sockets, latch))
     }

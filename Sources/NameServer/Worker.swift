@@ -131,7 +131,7 @@ struct Worker: ~Copyable {
     idleMilliseconds = next.idleMilliseconds
     catalog = next
     guard !isDraining else { return }
-    for socket in sockets where !wanted.contains(socket) { Socket.close(socket.descriptor) }
+    for socket in sockets where !wanted.contains(socket) { leave(socket) }
     var kept: [ServedSocket] = []
     for socket in wanted {
       let token = Worker.socketToken | UInt64(UInt32(bitPattern: socket.descriptor)) << 16 | UInt64(kept.count)
@@ -148,9 +148,15 @@ struct Worker: ~Copyable {
 
   private mutating func drain() {
     isDraining = true
-    for socket in sockets { Socket.close(socket.descriptor) }
+    for socket in sockets { leave(socket) }
     sockets = []
     for index in streams.indices where streams.isUsed(index) && isQuiet(index) { close(index) }
+  }
+
+  private mutating func leave(_ socket: ServedSocket) {
+    // Another process may have the socket, too: then closing alone would leave it watched.
+    epoll.remove(socket.descriptor)
+    Socket.close(socket.descriptor)
   }
 
   /// Counts what the responder has just said.

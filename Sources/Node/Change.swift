@@ -74,4 +74,7 @@ package enum Refusal: Error, Hashable, Sendable {
   case floating(String)
   /// The node stops.
   case draining
+  case starting
+  /// Another process is about to take over.
+  case upgrading
 }

@@ -1,6 +1,6 @@
 /// Something that an operator may want to know afterwards.
-package struct Event: Hashable, Sendable {
-  package enum Kind: String, Sendable {
+package struct Event: Hashable, Codable, Sendable {
+  package enum Kind: String, Codable, Sendable {
     case serving, applied, refused, draining, stopped
     case up, down, warming, ejected
     case override
@@ -21,6 +21,10 @@ package struct Event: Hashable, Sendable {
     case rollout
     /// The collector of spans takes them, or does not.
     case tracing
+    /// A process takes over from another of this node.
+    case upgrade
+    /// A configuration that is taken back unless it is confirmed.
+    case trial
     /// Another node is heard, is not, has not been for too long.
     case peerUp = "peer-up"
     case peerDown = "peer-down"
@@ -56,6 +60,17 @@ package struct EventLog: Sendable {
     let event = Event(id: next, time: time, kind: kind, subject: subject, message: message)
     if ring.count < capacity { ring.append(event) } else { ring[Int((next - 1) % UInt64(capacity))] = event }
     next += 1
+  }
+
+  /// Goes on where an earlier process stopped.
+  mutating func recall(_ events: [Event]) {
+    let kept = events.suffix(capacity)
+    guard ring.isEmpty, let first = kept.first, let last = kept.last, last.id < .max,
+      zip(kept, kept.dropFirst()).allSatisfy({ $0.id + 1 == $1.id }), kept.count == capacity || first.id == 1
+    else { return }
+    // An event's place follows from its number.
+    ring = kept.sorted { ($0.id - 1) % UInt64(capacity) < ($1.id - 1) % UInt64(capacity) }
+    next = last.id + 1
   }
 
   package func events(after id: UInt64) -> [Event] {

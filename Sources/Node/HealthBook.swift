@@ -22,6 +22,9 @@ package struct HealthBook: Sendable {
 
   /// Backends whose verdict one more probe may change.
   private var changing: Set<BackendKey> = []
+  /// What an earlier process knew, until the first configuration is there.
+  private var recalled: [BackendKey: NodeMemory.Known] = [:]
+
   /// News of `changing`, for the prober.
   private var paces: [BackendKey: Bool] = [:]
 
@@ -53,13 +56,44 @@ package struct HealthBook: Sendable {
     return result
   }
 
+  /// What an earlier process of this node knew; said before the first `reconcile`.
+  mutating func recall(_ known: [NodeMemory.Known]) {
+    for one in known { recalled[BackendKey(pool: one.pool, backend: one.backend)] = one }
+  }
+
+  /// What the next process shall know of the backends that have had their first verdict.
+  func memory(_ topology: Topology) -> [NodeMemory.Known] {
+    topology.pools.flatMap { pool in
+      pool.backends.compactMap { backend in
+        guard !awaited.contains(BackendKey(pool: pool.name, backend: backend.name)),
+          let memory = pools[pool.name]?.memory(backend.name)
+        else { return nil }
+        return NodeMemory.Known(pool: pool.name, backend: backend.name, address: "\(backend.address)", memory: memory)
+      }
+    }
+  }
+
+  /// Of the pool's backends that are still where they were.
+  private func recall(_ pool: Pool) -> [String: BackendHealth.Memory] {
+    guard !recalled.isEmpty else { return [:] }
+    var result: [String: BackendHealth.Memory] = [:]
+    for backend in pool.backends {
+      guard let known = recalled[BackendKey(pool: pool.name, backend: backend.name)],
+        known.address == "\(backend.address)"
+      else { continue }
+      result[backend.name] = known.memory
+    }
+    return result
+  }
+
   /// Follows the topology: what it still names keeps its health.
   /// - Parameter isProbed: whether a backend's probe runs, that is, whether a first verdict will come.
   package mutating func reconcile(_ topology: Topology, isProbed: (BackendKey) -> Bool, at now: Instant) {
     var kept: [String: PoolHealth] = [:]
     var waiting: Set<BackendKey> = []
     for pool in topology.pools {
-      let known = Set((pools[pool.name]?.pool.backends ?? []).map(\.name))
+      let recollection = pools[pool.name] == nil ? recall(pool) : [:]
+      let known = Set((pools[pool.name]?.pool.backends ?? []).map(\.name)).union(recollection.keys)
       if pool.probe != nil {
         for backend in pool.backends {
           let key = BackendKey(pool: pool.name, backend: backend.name)
@@ -67,7 +101,7 @@ package struct HealthBook: Sendable {
         }
       }
       guard var health = pools[pool.name] else {
-        kept[pool.name] = PoolHealth(pool, at: now)
+        kept[pool.name] = PoolHealth(pool, recalling: recollection, at: now)
         continue
       }
       var effects: [PoolHealth.Effect] = []
@@ -75,6 +109,7 @@ package struct HealthBook: Sendable {
       kept[pool.name] = health
     }
     pools = kept
+    recalled = [:]
     awaited = waiting
     badLines = badLines.filter { knows($0.key) }
     // A reload may start the counting of successes and failures anew.

@@ -20,13 +20,20 @@ package actor Node {
 
   package nonisolated let ports: Ports
   package nonisolated let version: String
-  package private(set) var phase = Phase.starting
+  package internal(set) var phase = Phase.starting
   var truth = Truth()
-  private(set) var world: World?
+  var world: World?
   var announcements = AnnouncementBook()
   var lastOrder = BGPOrder()
   var isRestarting = false
   var doors = Doors.open
+  /// A new process is being started: what changes now, it would not know.
+  var isBeingReplaced = false
+  /// The process before this one still speaks to routers and peers.
+  var isHeldBack = false
+  var recalled: NodeMemory?
+  /// How it stood when another process took over, whose counters go on from there: nobody shall see them fall.
+  var lastSnapshot: NodeSnapshot?
   var log = EventLog()
   private let started: Instant
   /// Until when first verdicts are waited for; nil before `begin`.
@@ -157,6 +164,7 @@ package actor Node {
     for (key, reason) in truth.load(topology, at: now) { record(.dropped, key, "override dropped: \(reason)") }
     keepOrders()
     adoptSiteWords(at: now)
+    if let recalled { truth.recall(recalled.splits) }
     patience = now + Node.patience(for: topology)
     isDirty = true
     orderProbes()
@@ -177,6 +185,7 @@ package actor Node {
   /// Closes the listeners; changes are refused from now on.
   package func drain() {
     guard phase != .draining else { return }
+    isBeingReplaced = false
     phase = .draining
     // Another node has the addresses before this one stops listening on them.
     ports.vips.stop()
@@ -199,6 +208,7 @@ package actor Node {
   // MARK: What it knows
 
   package func snapshot() -> NodeSnapshot {
+    if let lastSnapshot { return lastSnapshot }
     let now = ports.now()
     let next = truth.plan(after: world, at: now)
     return NodeSnapshot(
@@ -254,6 +264,7 @@ package actor Node {
     busy: Set<BackendSlot> = [], at now: Instant, _ change: (inout Truth) throws(Refusal) -> Void
   ) throws(Refusal) {
     if phase == .draining { throw .draining }
+    if isBeingReplaced { throw .upgrading }
     let before = truth
     try change(&truth)
     do {

@@ -28,6 +28,7 @@ extension Node {
   /// Judges anew, and tells the speakers what is different.
   func reconcileAnnouncements(at now: Instant, isForced: Bool = false) {
     let bgp = truth.topology.bgp
+    guard !isHeldBack, phase != .draining || !isBeingReplaced else { return }
     guard bgp != nil || lastOrder.topology != nil else { return }
     var order = BGPOrder(topology: bgp)
     // Before the first verdicts nothing is known to be announced or not.

@@ -52,6 +52,8 @@ extension Node {
 
   /// Something has changed that the mappings, or their places, may depend on.
   func followFloating() {
+    // Until then the rules are the process's before this one.
+    guard !isHeldBack else { return }
     guard truth.topology.floating != nil || !floating.table.entries.isEmpty, phase != .starting || floating.isRestored
     else { return }
     enqueue(.follow)

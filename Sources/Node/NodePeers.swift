@@ -45,7 +45,7 @@ extension Node {
 
   /// Tells the peers what has changed; what has not costs nothing.
   func tellPeers() {
-    guard truth.topology.peers != nil else { return }
+    guard truth.topology.peers != nil, !isHeldBack else { return }
     var content = Neighborhood.Content()
     content.reports = reports()
     content.registers = truth.peers.registers
@@ -56,6 +56,7 @@ extension Node {
 
   /// The peers of the configuration that is in force.
   func orderPeers() {
+    guard !isHeldBack else { return }
     let settings = truth.topology.peers.map {
       Neighborhood.Settings(
         name: truth.topology.node.name ?? "", site: truth.topology.node.site ?? "", version: version, peers: $0)

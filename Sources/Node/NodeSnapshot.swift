@@ -102,6 +102,8 @@ extension Refusal: CustomStringConvertible {
     case .noBGP: "the configuration has no `bgp`"
     case .noGracefulRestart: "`bgp` has no `graceful-restart`: routers would drop the routes"
     case .draining: "the node is draining"
+    case .starting: "the node is starting"
+    case .upgrading: "another process is about to take over"
     }
   }
 }

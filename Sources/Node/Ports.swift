@@ -15,6 +15,8 @@ package struct Ports: Sendable {
   /// What the listeners do while the node leaves.
   package var setDoors: @Sendable (Doors) -> Void = { _ in }
   package var openConnections: @Sendable () -> Int
+  /// Takes no new clients, for a process that has the same sockets.
+  package var leaveSockets: @Sendable () -> Void = {}
   /// The set of probes that shall run; the driver reconciles to it.
   package var applyProbes: @Sendable ([ProbeTarget]) -> Void
   /// Whether a backend's verdict is about to change, so that its probe comes faster; false until said.

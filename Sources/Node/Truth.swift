@@ -22,6 +22,27 @@ package struct Truth: Sendable {
 
   package init() {}
 
+  /// How an earlier process divided clients, where there are such versions still; after the first `load`.
+  mutating func recall(_ splits: [String: VersionSplit]) {
+    for pool in topology.pools {
+      guard let split = splits[pool.name], pool.versionLabels.contains(split.version) else { continue }
+      self.splits[pool.name] = split
+    }
+  }
+
+  /// What an earlier process knew; before the first `load`, which keeps of it what the configuration still names.
+  mutating func recall(_ memory: NodeMemory) {
+    health.recall(memory.known)
+    for word in memory.words {
+      let key = BackendKey(pool: word.pool, backend: word.backend)
+      overrides.states[key] = word.state
+      overrides.weights[key] = word.weight
+      var backend = Backend(name: word.backend, address: .unix("@"))
+      (backend.state, backend.weight) = (word.fileState, word.fileWeight)
+      backends[key] = backend
+    }
+  }
+
   /// Takes a configuration over; what it still names keeps its health and overrides.
   /// - Returns: overrides that the new file made void.
   package mutating func load(_ topology: Topology, at now: Instant) -> [(key: BackendKey, reason: String)] {

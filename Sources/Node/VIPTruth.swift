@@ -17,6 +17,10 @@ package struct VIPPorts: Sendable {
   package var overview: @Sendable () -> VIPOverview = { VIPOverview() }
   /// Gives all addresses up, and returns when that is done.
   package var stop: @Sendable () -> Void = {}
+  /// Ends without a word, with every address where it is, for a process that goes on; the VIPs that are active.
+  package var leave: @Sendable () -> [String] = { [] }
+  /// These were active in the process before this one: the first `apply` goes on with them.
+  package var resume: @Sendable ([String]) -> Void = { _ in }
 
   package init() {}
 }
@@ -44,6 +48,7 @@ extension Node {
 
   /// Orders follow the World: no address is claimed before the first one is served.
   func orderVIPs(_ world: World) {
+    guard !isHeldBack else { return }
     let orders = Planner.vipOrders(world, scripts: truth.failingVIPScripts, handovers: truth.handovers)
     guard orders != vips else { return }
     vips = orders

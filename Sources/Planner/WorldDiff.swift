@@ -120,6 +120,7 @@ package struct WorldDiff: Hashable, Sendable, CustomStringConvertible {
     note("workers", old.workers, new.workers, &details) { $0.map { "\($0)" } ?? "auto" }
     note("admin", old.admin, new.admin, &details)
     note("access-log", old.accessLog, new.accessLog, &details)
+    note("access-log format", old.accessLogTemplate, new.accessLogTemplate, &details)
     note("drain-timeout", old.drainTimeout, new.drainTimeout, &details) { "\($0.milliseconds)ms" }
     note("state", old.state, new.state, &details) { $0 ?? "none" }
     note("vip-realtime", old.isVIPRealtime, new.isVIPRealtime, &details) { "\($0)" }

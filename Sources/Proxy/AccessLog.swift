@@ -71,6 +71,7 @@ final class LogSink: Sendable {
     defer { finished.arrive() }
     var descriptor: Int32 = -1
     var owned = false
+    var syslog: SyslogWriter?
     guard var epoll = try? Epoll(capacity: 1) else { return }
     try? epoll.add(wakeup.descriptor, token: 0, .level)
     while true {
@@ -86,16 +87,30 @@ final class LogSink: Sendable {
       if work.reopen {
         if owned { Socket.close(descriptor) }
         (descriptor, owned) = open(work.target)
+        syslog?.close()
+        if case .syslog(let target) = work.target { syslog = SyslogWriter(target) } else { syslog = nil }
       }
-      for block in work.blocks { write(block, to: descriptor) }
+      for block in work.blocks {
+        guard var writer = syslog else {
+          write(block, to: descriptor)
+          continue
+        }
+        let lost = writer.write(block)
+        syslog = writer
+        if lost > 0 {
+          state.withLock { $0.dropped += lost }
+          complainRarely("access log: \(writer.trouble ?? "syslog"); lines are lost (\(dropped) so far)")
+        }
+      }
       if work.stop { break }
     }
     if owned { Socket.close(descriptor) }
+    syslog?.close()
   }
 
   private func open(_ target: AccessLogTarget) -> (Int32, Bool) {
     switch target {
-    case .off: return (-1, false)
+    case .off, .syslog: return (-1, false)
     case .stdout: return (1, false)
     case .file(let path):
       do throws(Errno) {
@@ -152,6 +167,8 @@ struct AccessLogWriter: ~Copyable {
 
   let sink: LogSink
   var isEnabled = false
+  /// Lines have a form of the operator's.
+  var hasTemplate = false
   /// Lines that wait for the sink; the one being written stands at the end, behind `lineStart`.
   var block = ByteRegion(capacity: AccessLogWriter.blockSize + AccessLogWriter.lineLimit)
   private var lineStart = 0

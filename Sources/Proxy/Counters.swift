@@ -34,6 +34,11 @@ enum LoadColumn: Int, CaseIterable {
   case failuresInRow
 }
 
+/// Columns of a worker's own row.
+enum LoopColumn: Int, CaseIterable {
+  case connections, busy
+}
+
 /// One worker's numbers: written by it alone, read by anybody.
 final class WorkerCounters: Sendable {
   let listeners: SharedCounters
@@ -43,7 +48,13 @@ final class WorkerCounters: Sendable {
   /// From a try to the head of the backend's response, by slot.
   let responseTimes: LatencyTable
 
+  /// Of its loop: one row.
+  let loop: SharedCounters
+  let turns: LatencyTable
+
   init(limits: DataPlaneLimits) throws(Errno) {
+    loop = try SharedCounters(rows: 1, columns: LoopColumn.allCases.count)
+    turns = try LatencyTable(rows: 1)
     listeners = try SharedCounters(rows: limits.listeners, columns: ListenerColumn.allCases.count)
     backends = try SharedCounters(rows: limits.backends, columns: BackendColumn.allCases.count)
     requestTimes = try LatencyTable(rows: limits.listeners)
@@ -123,6 +134,14 @@ final class WorkerCounters: Sendable {
     result.http2.calls = (0..<GRPC.statuses).map {
       UInt64(clamping: listeners.load(row, ListenerColumn.grpc0.rawValue + $0))
     }
+    return result
+  }
+
+  func readLoop() -> WorkerStatistics {
+    var result = WorkerStatistics()
+    result.connections = UInt64(clamping: loop.load(0, LoopColumn.connections.rawValue))
+    result.busyMicroseconds = UInt64(clamping: loop.load(0, LoopColumn.busy.rawValue) / 1000)
+    result.turns = turns.read(0)
     return result
   }
 

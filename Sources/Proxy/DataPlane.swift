@@ -48,6 +48,10 @@ package final class DataPlane: Sendable {
     var owners: [BackendSlot: BackendKey] = [:]
     var handles: [Thread.Handle] = []
     var isDraining = false
+    /// The sockets belong to another process, too.
+    var isHandedOver = false
+    /// What earlier processes of this node have counted.
+    var earlier = StatisticsLedger()
   }
 
   struct BindKey: Hashable {
@@ -66,25 +70,33 @@ package final class DataPlane: Sendable {
   /// A bound address: a descriptor for each worker, or one that they share.
   struct Bound {
     var descriptors: [Int32]
+    /// All workers have all of them.
     let isShared: Bool
     let local: Endpoint?
+    /// The file of a Unix socket is somebody else's.
+    var isForeign = false
   }
 
   let shared: Shared
   let mailboxes: [Mailbox<WorkerOrder>]
-  private let counters: [WorkerCounters]
+  let counters: [WorkerCounters]
   private let sink: LogSink
+  /// What was bound before this process was there.
+  let inherited: InheritedSockets
   /// Of session tickets, for all workers.
   package let ticketKeys = TicketKeys()
   let state: Mutex<State>
 
   /// Starts the threads; they serve nothing until the first World.
   ///
+  /// - Parameter inherited: listening sockets that are there already.
   /// - Parameter report: called on a worker's thread when live traffic to a backend keeps failing; must not block.
   package init(
-    workers: Int, limits: DataPlaneLimits = DataPlaneLimits(), report: @escaping @Sendable (OutlierReport) -> Void
+    workers: Int, limits: DataPlaneLimits = DataPlaneLimits(), inherited: InheritedSockets = InheritedSockets(),
+    report: @escaping @Sendable (OutlierReport) -> Void
   ) throws(DataPlaneError) {
     state = Mutex(State(secret: String(Clock.entropy(), radix: 16) + String(Clock.entropy(), radix: 16)))
+    self.inherited = inherited
     do throws(Errno) {
       shared = try Shared(limits: limits, report: report)
       sink = try LogSink()
@@ -174,7 +186,9 @@ package final class DataPlane: Sendable {
   }
 
   private func open(_ bind: Bind, _ key: BindKey, alone: Bool) throws(Errno) -> Bound {
-    let kind: Socket.Kind = key.datagram ? .datagram : .stream
+    let kind = key.kind
+    let found = inherited.take(bind.address, kind)
+    if !found.isEmpty { return adopt(found, bind, key) }
     // A socket of ours shares its port with anybody of our user who asks to: make sure that nobody has it yet.
     if alone { try Socket.probeExclusive(bind.address, kind, elsewhere: bind.isMoving) }
     var descriptors: [Int32] = []
@@ -195,7 +209,11 @@ package final class DataPlane: Sendable {
   private func close(_ bound: Bound?, _ key: BindKey) {
     guard let bound else { return }
     for descriptor in bound.descriptors { Socket.close(descriptor) }
-    if case .unix(let path) = key.address, !path.hasPrefix("@") { Socket.removeFile(path) }
+    removeFile(of: bound, key)
+  }
+
+  private func removeFile(of bound: Bound, _ key: BindKey) {
+    if !bound.isForeign, case .unix(let path) = key.address, !path.hasPrefix("@") { Socket.removeFile(path) }
   }
 
   /// A snapshot for each worker, so that they share no reference counts.
@@ -234,7 +252,8 @@ package final class DataPlane: Sendable {
       snapshots.append(
         Snapshot(
           generation: world.generation, listeners: listeners, pools: pools,
-          logsAccess: world.topology.accessLog != .off, tracing: world.topology.tracing))
+          logsAccess: world.topology.accessLog != .off, logTemplate: world.topology.accessLogTemplate,
+          tracing: world.topology.tracing))
     }
     return snapshots
   }
@@ -280,12 +299,12 @@ package final class DataPlane: Sendable {
       }
     }
     for (number, mailbox) in mailboxes.enumerated() {
-      let sockets = wanted.compactMap { key, value -> ListeningSocket? in
-        guard let bound = state.binds[key] else { return nil }
-        return ListeningSocket(
-          descriptor: bound.isShared ? bound.descriptors[0] : bound.descriptors[number], row: value.0,
-          transport: value.1,
-          isShared: bound.isShared, local: bound.local)
+      let sockets = wanted.flatMap { key, value in
+        (state.binds[key]?.descriptors(of: number, of: mailboxes.count) ?? []).map { descriptor in
+          ListeningSocket(
+            descriptor: descriptor, row: value.0, transport: value.1,
+            isShared: state.binds[key]?.isShared == true, local: state.binds[key]?.local)
+        }
       }
       mailbox.post(.adopt(snapshots[number], sockets, latch))
     }
@@ -298,14 +317,14 @@ package final class DataPlane: Sendable {
   }
 
   /// Takes no new clients; what is open goes on. `openConnections` tells when it is done.
-  package func drain() {
+  /// - Parameter isHandedOver: another process has the sockets, and whoever waits in their queues.
+  package func drain(isHandedOver: Bool = false) {
     state.withLock { state in
       state.isDraining = true
-      for (key, bound) in state.binds where bound.isShared {
-        if case .unix(let path) = key.address, !path.hasPrefix("@") { Socket.removeFile(path) }
-      }
+      if isHandedOver { state.isHandedOver = true }
+      for (key, bound) in state.binds where bound.isShared && !state.isHandedOver { removeFile(of: bound, key) }
     }
-    for mailbox in mailboxes { mailbox.post(.drain) }
+    for mailbox in mailboxes { mailbox.post(.drain(isHandedOver: isHandedOver)) }
   }
 
   /// What the listeners do while the node leaves, before it drains.
@@ -342,29 +361,37 @@ package final class DataPlane: Sendable {
     counters.reduce(LatencyHistogram()) { $0 + $1.responseTimes.read(slot.index) }
   }
 
-  /// A reading of all counters.
+  /// A reading of all counters, those of earlier processes in them.
   package func statistics() -> DataPlaneStatistics {
-    let (listenerRows, poolRows, owners, retired) = state.withLock { state in
-      (state.listenerRows, state.poolRows, state.owners, state.retired)
+    let (listenerRows, poolRows, owners, retired, earlier) = state.withLock { state in
+      (state.listenerRows, state.poolRows, state.owners, state.retired, state.earlier)
     }
     var result = DataPlaneStatistics()
     result.workers = workers
+    result.droppedLogLines = UInt64(sink.dropped) + earlier.droppedLogLines
+    result.loops = counters.enumerated().map { number, counter in
+      let own = counter.readLoop()
+      return number < earlier.loops.count ? own + earlier.loops[number] : own
+    }
     for (name, row) in listenerRows {
       var sum = ListenerStatistics()
       for counter in counters {
         sum = sum + counter.read(listener: Int(row))
         sum.requestTimes = sum.requestTimes + counter.requestTimes.read(row)
       }
-      result.listeners[name] = sum
+      result.listeners[name] = earlier.listeners[name].map { sum + $0 } ?? sum
     }
-    for name in poolRows.keys { result.responseTimes[name] = retired[name] ?? LatencyHistogram() }
+    for name in poolRows.keys {
+      result.responseTimes[name] =
+        (earlier.responseTimes[name] ?? LatencyHistogram()) + (retired[name] ?? LatencyHistogram())
+    }
     for (slot, key) in owners {
       var sum = BackendStatistics()
       for counter in counters { sum = sum + counter.read(backend: Int(slot.index)) }
       sum.inFlight = UInt64(clamping: shared.loads.load(Int(slot.index), LoadColumn.inFlight.rawValue))
       if sum.requests > 0 { sum.responseTimes = responseTimes(slot) }
-      result.backends[slot] = sum
       result.responseTimes[key.pool] = (result.responseTimes[key.pool] ?? LatencyHistogram()) + sum.responseTimes
+      result.backends[slot] = earlier[key].map { sum + $0 } ?? sum
     }
     return result
   }

@@ -140,6 +140,10 @@ struct Exchange: BitwiseCopyable {
   /// Loop nanoseconds.
   var started: Int64 = 0
   var triedAt: Int64 = 0
+  /// When the try got its connection, if one had to be made.
+  var connectedAt: Int64 = 0
+  /// Its wait for a backend with room, in milliseconds.
+  var waited: Int64 = 0
   var firstByte: Int64 = 0
   /// For the whole request, in loop milliseconds; `.max`: none.
   var deadline = Int64.max

@@ -17,6 +17,8 @@ final class Snapshot: Sendable {
   let listeners: [CompiledListener?]
   let pools: [CompiledPool?]
   let logsAccess: Bool
+  /// nil: JSON.
+  let logTemplate: LogTemplate?
   /// Requests may be sampled: those whose sender says so, and by chance out of 2^32.
   let samples: Bool
   let sampling: UInt32
@@ -24,7 +26,7 @@ final class Snapshot: Sendable {
 
   init(
     generation: UInt64, listeners: [CompiledListener?], pools: [CompiledPool?], logsAccess: Bool,
-    tracing: Tracing? = nil
+    logTemplate: LogTemplate? = nil, tracing: Tracing? = nil
   ) {
     samples = tracing != nil
     sampling = UInt32(min(max(tracing?.sample ?? 0, 0), 1) * Double(UInt32.max))
@@ -33,6 +35,7 @@ final class Snapshot: Sendable {
     self.listeners = listeners
     self.pools = pools
     self.logsAccess = logsAccess
+    self.logTemplate = logTemplate
   }
 }
 

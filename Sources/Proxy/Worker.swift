@@ -14,13 +14,16 @@ enum WorkerOrder: Sendable {
   /// Serve by this World, on exactly these sockets.
   case adopt(Snapshot, [ListeningSocket], Latch)
   /// Take no new clients; end what can be ended.
-  case drain
+  /// Where another process has the sockets, whoever waits in their queues is its.
+  case drain(isHandedOver: Bool)
   /// The node leaves, or stays after all: whether connections outlive their requests.
   case doors(Doors)
   /// Whether each answer is the last of its connection.
   case part(Bool)
   /// How many clients are there?
   case count(Census)
+  /// Say that the loop turns.
+  case answer(Latch)
   /// Another worker has freed a connection of a backend that requests wait for.
   case capacity
   /// What becomes, or became, of a request; changes nothing.
@@ -123,6 +126,8 @@ struct Worker: ~Copyable {
   var doors = Doors.open
   var losesAddress = false
   var isParting = false
+  /// Another process goes on with the node's work.
+  var isHandedOver = false
   var isStopping = false
   var nextSweep: Int64 = 0
   var sweepTimer = Stream.none
@@ -136,6 +141,11 @@ struct Worker: ~Copyable {
   /// Clients' handshakes that are under way, and how many steps of them this turn may still take.
   var handshaking = 0
   var handshakeSteps = Worker.stepsPerTurn
+
+  /// How often the loop has turned.
+  var turns: UInt64 = 0
+  /// PERF: a second reading of the clock is 70 instructions; on one turn of eight it is lost among the others.
+  static let sampledTurns: UInt64 = 7
 
   static let regionSize = 64 * 1024
 
@@ -190,6 +200,8 @@ struct Worker: ~Copyable {
     if !dirtyTrunks.isEmpty { flushTrunks() }
     if milliseconds >= nextSweep { sweep() }
     if log.flush(now: milliseconds) { wakeForSweep() }
+    turns &+= 1
+    if turns & Worker.sampledTurns == 0 { measureTurn() }
   }
 
   private mutating func dispatch(_ event: Epoll.Event) {
@@ -210,6 +222,13 @@ struct Worker: ~Copyable {
   }
 
   /// Lets a stream that has used up its share of a turn go on.
+  private mutating func measureTurn() {
+    let took = max(0, (Clock.now() - now).nanoseconds)
+    counters.turns.record(0, nanoseconds: took)
+    counters.loop.bump(0, LoopColumn.busy.rawValue, Int(took) * Int(Worker.sampledTurns + 1))
+    counters.loop.store(0, LoopColumn.connections.rawValue, streams.count)
+  }
+
   private mutating func resumeReady() {
     let tokens = ready
     ready.removeAll(keepingCapacity: true)
@@ -289,10 +308,11 @@ struct Worker: ~Copyable {
       case .adopt(let snapshot, let sockets, let latch):
         adopt(snapshot, sockets)
         latch.arrive()
-      case .drain: drain()
       case .doors(let doors): adopt(doors)
       case .part(let isOn): part(isOn)
       case .count(let census): count(census)
+      case .drain(let isHandedOver): drain(isHandedOver: isHandedOver)
+      case .answer(let latch): latch.arrive()
       case .capacity: noteRoomEverywhere()
       case .explain(let order): answer(order)
       case .stop: isStopping = true

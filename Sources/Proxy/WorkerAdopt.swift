@@ -37,6 +37,7 @@ extension Worker {
     limitDrained()
     for index in trunks.indices where trunks.isUsed(index) { markDirty(index) }
     log.isEnabled = snapshot.logsAccess
+    log.hasTemplate = snapshot.logTemplate != nil
     noteRoomEverywhere()
   }
 
@@ -109,12 +110,12 @@ extension Worker {
     try? epoll.add(socket.descriptor, token: Token.make(kind, key), socket.isShared ? .shared : .level)
   }
 
-  /// Stops listening. Clients that the kernel has accepted already are served first.
-  mutating func retire(_ key: UInt32) {
+  /// Stops listening. Clients that the kernel has accepted already are served first, unless another process serves them.
+  mutating func retire(_ key: UInt32, isHandedOver: Bool = false) {
     guard let socket = acceptors[key]?.socket else { return }
     if socket.transport == .udp {
       closeSessions(of: key)
-    } else if !socket.isShared {
+    } else if !socket.isShared, !isHandedOver {
       acceptAll(key, atMost: Socket.backlog)
     }
     epoll.remove(socket.descriptor)
@@ -138,13 +139,23 @@ extension Worker {
     if epochs[Int(epoch)].users == 0 { epochs[Int(epoch)].snapshot = nil }
   }
 
-  /// No new clients; idle ones get a moment to send what is on its way, then go.
-  mutating func drain() {
+  /// No new clients; idle ones get a moment to send what is on its way, then go. Where another process goes on with
+  /// the node's work there is no hurry: an idle client goes after its next answer, or when it has been idle for too
+  /// long, so that no request meets a connection that is just being closed.
+  mutating func drain(isHandedOver: Bool) {
     guard !isDraining else { return }
     isDraining = true
     isParting = true
+    self.isHandedOver = isHandedOver
     // Datagrams of open sessions come and go through their listener's socket.
-    for (key, acceptor) in acceptors where acceptor.socket.transport != .udp || !hasSessions(key) { retire(key) }
+    for (key, acceptor) in acceptors {
+      if acceptor.socket.transport != .udp || !hasSessions(key) {
+        retire(key, isHandedOver: isHandedOver)
+      } else if isHandedOver {
+        // Only answers go out here; what comes in is the other process's.
+        epoll.remove(acceptor.socket.descriptor)
+      }
+    }
     drainSessions()
     dismissClients()
     for index in streams.indices where streams.isUsed(index) {
@@ -170,6 +181,7 @@ extension Worker {
   mutating func dismissClients() {
     for index in streams.indices where streams.isUsed(index) && streams[index].role == .client {
       if streams[index].phase == .request, streams[index].input.isEmpty {
+        if isHandedOver { continue }
         setDeadline(index, min(streams[index].deadline, milliseconds + Worker.drainGrace))
       } else if streams[index].phase == .trunk {
         leaveTrunk(streams[index].trunk)
@@ -193,6 +205,7 @@ extension Worker {
   /// Some times a second, while there is a reason: listeners that were paused try again, and so does who waits for room.
   mutating func sweep() {
     nextSweep = milliseconds + Worker.sweepInterval
+    counters.loop.store(0, LoopColumn.connections.rawValue, streams.count)
     for (key, acceptor) in acceptors where acceptor.paused { resumeAccepting(key) }
     noteRoomEverywhere()
     if pools.contains(where: { $0.queued > 0 }) { wakeForSweep() }

@@ -80,7 +80,11 @@ extension Worker {
     exchanges[exchange].index = UInt32(index)
     exchanges[exchange].tries &+= 1
     exchanges[exchange].tried.insert(index)
+    if exchanges[exchange].queuedUntil != 0, exchanges[exchange].waited == 0 {
+      exchanges[exchange].waited = max(0, milliseconds - exchanges[exchange].queuedUntil + pool.queueTimeout)
+    }
     exchanges[exchange].triedAt = now.nanoseconds
+    exchanges[exchange].connectedAt = 0
     exchanges[exchange].firstByte = 0
     exchanges[exchange].sent = 0
     exchanges[exchange].responseTimeout =
@@ -176,6 +180,7 @@ extension Worker {
   }
 
   mutating func startTry(_ exchange: UInt32, _ pool: CompiledPool) {
+    if exchanges[exchange].triedAt != now.nanoseconds { exchanges[exchange].connectedAt = now.nanoseconds }
     if exchanges[exchange].kind == .tunnel {
       backendSucceeded(exchange)
       return startTunnel(exchange)

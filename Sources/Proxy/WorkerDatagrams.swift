@@ -10,7 +10,10 @@ import Reactor
 extension Worker {
   /// One batch; the listener's socket is level-triggered, so what is left comes back next turn.
   mutating func receiveDatagrams(_ key: UInt32) {
-    guard let socket = acceptors[key]?.socket, let listener = current.listeners[Int(socket.row)] else { return }
+    // An event of the very turn in which the socket was left to another process.
+    guard !isHandedOver, let socket = acceptors[key]?.socket, let listener = current.listeners[Int(socket.row)] else {
+      return
+    }
     datagrams.inbound.clear()
     guard datagrams.inbound.receive(from: socket.descriptor).value > 0 else { return }
     if listener.model.udp.balancing == .datagram {

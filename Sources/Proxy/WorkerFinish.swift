@@ -46,7 +46,7 @@ extension Worker {
     streams[client].exchange = Stream.none
     guard let listener = current.listeners[Int(streams[client].row)] else { return close(client) }
     if streams[client].flags.contains(.ended), streams[client].input.isEmpty { return close(client) }
-    setDeadline(client, milliseconds + (isParting ? Worker.drainGrace : listener.keepAliveTimeout))
+    setDeadline(client, milliseconds + (isParting && !isHandedOver ? Worker.drainGrace : listener.keepAliveTimeout))
     if streams[client].flags.contains(.readable) || !streams[client].input.isEmpty { continueNextTurn(client) }
   }
 

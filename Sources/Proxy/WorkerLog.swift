@@ -28,6 +28,12 @@ extension Worker {
     _ index: UInt32, _ listener: CompiledListener, status: UInt16, _ why: Ending, reason: StaticString
   ) {
     guard log.isEnabled else { return }
+    if log.hasTemplate {
+      var line = LogLine(listener: listener, client: streams[index].source, reason: why.text)
+      line.status = Int64(status)
+      line.detail = reason
+      return write(line, request: Chain())
+    }
     beginLine(listener, streams[index].source)
     log.block.append(",\"status\":")
     log.block.append(decimal: UInt64(status))
@@ -73,6 +79,13 @@ extension Worker {
     let row = Int(exchanges[exchange].pool)
     let listener = snapshot(of: exchanges[exchange].epoch).listeners[Int(exchanges[exchange].listener)]
     let pool = exchanges[exchange].pool != Exchange.none && row < current.pools.count ? current.pools[row] : nil
+    var backend: Int?
+    if let pool, exchanges[exchange].tries > 0 {
+      backend = pool.index(of: exchanges[exchange].slot, near: Int(exchanges[exchange].index))
+    }
+    if log.hasTemplate {
+      return writeByTemplate(exchange, listener, listener?.actions[Int(exchanges[exchange].route)], pool, backend)
+    }
     beginLine(listener, streams[exchanges[exchange].client].source)
     if !exchanges[exchange].log.isEmpty {
       log.block.append(byte: UInt8(ascii: ","))
@@ -80,10 +93,6 @@ extension Worker {
     }
     log.block.append(",\"status\":")
     log.block.append(decimal: UInt64(exchanges[exchange].status))
-    var backend: Int?
-    if let pool, exchanges[exchange].tries > 0 {
-      backend = pool.index(of: exchanges[exchange].slot, near: Int(exchanges[exchange].index))
-    }
     logPlace(listener?.actions[Int(exchanges[exchange].route)], pool, backend: backend)
     if exchanges[exchange].flags.contains(.grpc), exchanges[exchange].grpcStatus != Exchange.noStatus {
       log.block.append(",\"grpc_status\":")
@@ -96,6 +105,14 @@ extension Worker {
     log.block.append(",\"bytes\":")
     log.block.append(decimal: UInt64(exchanges[exchange].bytesOut))
     let (started, firstByte) = (exchanges[exchange].started, exchanges[exchange].firstByte)
+    if exchanges[exchange].queuedUntil != 0 {
+      log.block.append(",\"queue_us\":")
+      log.block.append(decimal: UInt64(exchanges[exchange].waited) * 1000)
+    }
+    if exchanges[exchange].connectedAt > 0 {
+      log.block.append(",\"connect_us\":")
+      log.block.append(decimal: UInt64(max(0, exchanges[exchange].connectedAt - exchanges[exchange].triedAt) / 1000))
+    }
     log.block.append(",\"duration_us\":")
     log.block.append(decimal: UInt64(max(0, Clock.now().nanoseconds - started) / 1000))
     if firstByte > 0 {

@@ -5,6 +5,10 @@ package import Model
 package struct DataPlaneStatistics: Hashable, Sendable {
   /// Worker threads that took part.
   package var workers = 0
+  /// By the worker's number; of one node.
+  package var loops: [WorkerStatistics] = []
+  /// Lines of the access log that were lost, since its target was too slow or refused them.
+  package var droppedLogLines: UInt64 = 0
   /// By listener name. A listener that a reload removed is gone once its last connection is.
   package var listeners: [String: ListenerStatistics] = [:]
   /// By the backend's slot, which outlives Worlds.
@@ -23,7 +27,7 @@ package struct DataPlaneStatistics: Hashable, Sendable {
 }
 
 /// Counters grow from the start of the process and never reset; gauges say so.
-package struct ListenerStatistics: Hashable, Sendable {
+package struct ListenerStatistics: Hashable, Codable, Sendable {
   /// Client connections (TCP, HTTP) or sessions (UDP) taken in.
   package var accepted: UInt64 = 0
   /// Gauge: of those, the ones open now.
@@ -76,7 +80,7 @@ package struct ListenerStatistics: Hashable, Sendable {
   }
 }
 
-package struct BackendStatistics: Hashable, Sendable {
+package struct BackendStatistics: Hashable, Codable, Sendable {
   /// Gauge: requests (HTTP), connections (TCP) or sessions (UDP) on it now.
   package var inFlight: UInt64 = 0
   /// Gauge: open connections to it, idle ones too.
@@ -132,7 +136,7 @@ package struct BackendStatistics: Hashable, Sendable {
 }
 
 /// Responses by class of their status; 1xx are interim ones and not final answers.
-package struct ResponseCounts: Hashable, Sendable, BitwiseCopyable {
+package struct ResponseCounts: Hashable, Codable, Sendable, BitwiseCopyable {
   package var informational: UInt64 = 0
   package var successful: UInt64 = 0
   package var redirection: UInt64 = 0

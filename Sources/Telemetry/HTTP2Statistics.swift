@@ -1,5 +1,5 @@
 /// What a listener's clients did by HTTP/2, beside their requests.
-package struct HTTP2Statistics: Hashable, Sendable {
+package struct HTTP2Statistics: Hashable, Codable, Sendable {
   /// Connections that speak it.
   package var connections: UInt64 = 0
   /// Of those, the ones that were ended for a flood of frames.

@@ -1,5 +1,5 @@
 /// TLS handshakes of a listener. Counters.
-package struct HandshakeStatistics: Hashable, Sendable {
+package struct HandshakeStatistics: Hashable, Codable, Sendable {
   /// Completed, resumed ones too.
   package var done: UInt64 = 0
   /// Of those, the ones that resumed a session.
@@ -21,7 +21,7 @@ package struct HandshakeStatistics: Hashable, Sendable {
 }
 
 /// Handshakes that came to nothing, by reason.
-package struct HandshakeFailures: Hashable, Sendable {
+package struct HandshakeFailures: Hashable, Codable, Sendable {
   /// What came is not TLS.
   package var notTLS: UInt64 = 0
   /// No common version, cipher, group or signature.

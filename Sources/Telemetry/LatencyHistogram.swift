@@ -23,7 +23,7 @@ package enum LatencyScale {
 }
 
 /// How often durations fell into each bucket of `LatencyScale`.
-package struct LatencyHistogram: Hashable, Sendable {
+package struct LatencyHistogram: Hashable, Codable, Sendable {
   /// Empty, or one for each bucket.
   package var counts: [UInt64] = []
   /// Of all durations, in microseconds.

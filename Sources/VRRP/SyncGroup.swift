@@ -45,7 +45,7 @@ package struct SyncGroup: Sendable {
   package mutating func handle(_ event: VirtualRouter.Event, at now: Instant, into effects: inout [MemberEffect]) {
     let before = members.map(\.state)
     // A member that starts well must not act before another's fault is known.
-    if event == .start { shareFaults(at: now, &effects) }
+    if event == .start || event == .resume { shareFaults(at: now, &effects) }
     for member in members.indices {
       tell(member, at: now, &effects) { $0.handle(event, at: $1, into: &$2) }
     }

@@ -7,6 +7,9 @@ package import Model
 package struct VirtualRouter: Sendable {
   package enum Event: Hashable, Sendable {
     case start
+    /// The same where an earlier process of this node was Active, and nobody has heard otherwise: no wait, and the
+    /// addresses stay where they are.
+    case resume
     /// A clean stop: an Active router resigns.
     case shutdown
     case tick
@@ -99,6 +102,14 @@ package struct VirtualRouter: Sendable {
       isStarted = true
       notedSenders = []
       enter(.started, at: now, &effects)
+    case .resume:
+      guard !isStarted else { return }
+      isStarted = true
+      notedSenders = []
+      guard ownFaults.isEmpty, groupFaults.isEmpty else { return enter(.started, at: now, &effects) }
+      var backup = Backup(interval: configuration.interval, downAt: now)
+      backup.isReady = true
+      phase = .backup(backup)
     case .shutdown:
       guard isStarted else { return }
       isStarted = false

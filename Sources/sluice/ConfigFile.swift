@@ -21,19 +21,25 @@ struct ConfigFile: Sendable {
   func load(inForce: Topology? = nil) throws(Failure) -> Topology {
     switch source {
     case .embedded(let topology): return try topology()
-    case .path(let path):
-      let bytes = try ConfigFile.read(path)
-      do {
-        let loaded = try Config.load(
-          bytes, file: path, baseDirectory: ConfigFile.directory(of: path),
-          checks: Materials.checks(inForce: inForce))
-        for warning in loaded.warnings {
-          Terminal.printError(warning.text(source: String(decoding: bytes, as: UTF8.self)))
-        }
-        return loaded.topology
-      } catch {
-        throw ConfigFile.failure(error, path, String(decoding: bytes, as: UTF8.self))
+    case .path(let path): return try load(try ConfigFile.read(path), path, inForce: inForce)
+    }
+  }
+
+  /// What was applied to the process before this one.
+  func load(_ applied: AppliedText) throws(Failure) -> Topology {
+    try load(Array(applied.text.utf8), applied.name, inForce: nil)
+  }
+
+  private func load(_ bytes: [UInt8], _ path: String, inForce: Topology?) throws(Failure) -> Topology {
+    do {
+      let loaded = try Config.load(
+        bytes, file: path, baseDirectory: ConfigFile.directory(of: path), checks: Materials.checks(inForce: inForce))
+      for warning in loaded.warnings {
+        Terminal.printError(warning.text(source: String(decoding: bytes, as: UTF8.self)))
       }
+      return loaded.topology
+    } catch {
+      throw ConfigFile.failure(error, path, String(decoding: bytes, as: UTF8.self))
     }
   }
 

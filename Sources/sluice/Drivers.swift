@@ -10,16 +10,22 @@ internal import Telemetry
 
 /// The drivers behind the node's ports.
 enum Drivers {
-  /// - Parameter post: the way back for what workers and probes see.
-  static func open(_ topology: Topology, post: @escaping @Sendable (Change) -> Void) throws(Failure) -> Ports {
+  /// - Parameters:
+  ///   - estate: what is there already, and what the next process is to have.
+  ///   - post: the way back for what workers and probes see.
+  static func open(
+    _ topology: Topology, _ estate: Estate, post: @escaping @Sendable (Change) -> Void
+  ) throws(Failure) -> Ports {
     let plane: DataPlane
     do throws(DataPlaneError) {
-      plane = try DataPlane(workers: topology.workers ?? Thread.cores) { report in
+      plane = try DataPlane(workers: topology.workers ?? Thread.cores, inherited: estate.inherited) { report in
         post(.outlier(OutlierTrip(key: report.key, failures: report.failures, reason: report.reason)))
       }
     } catch {
       throw Failure("\(error)", hint: "raise the limit of open files, or set workers")
     }
+    let names = try names(plane, estate.inherited)
+    estate.furnish(plane, names)
     let rotation = TicketRotation(keys: plane.ticketKeys, options: topology.tickets)
     rotation.begin()
     Task.detached { await rotation.run() }
@@ -30,7 +36,6 @@ enum Drivers {
       throw Failure("cannot start the prober: \(error)", hint: "raise the limit of open files")
     }
     let vips = try VIPDrivers(topology, post: post)
-    let names = try names(plane)
     let links: PeerLinks
     do throws(Errno) {
       links = try PeerLinks(.openSSL, tables: TableAccess(plane)) { post(.peer($0)) }
@@ -69,6 +74,10 @@ enum Drivers {
         answer: { name, type, client in try names.answer(name, type, client: client) }),
       now: { Clock.now() }, wallClock: { Clock.wall() / 1_000 })
     ports.names.applySiteLoads = { names.applySiteLoads($0) }
+    ports.leaveSockets = {
+      names.drain()
+      plane.drain(isHandedOver: true)
+    }
     ports.bgp = BGPDriver(post: post).port
     ports.connect(links)
     ports.vips = vips.ports
@@ -86,11 +95,13 @@ enum Drivers {
     return ports
   }
 
-  private static func names(_ plane: DataPlane) throws(Failure) -> NameServer {
+  private static func names(_ plane: DataPlane, _ inherited: InheritedSockets) throws(Failure) -> NameServer {
     do throws(NameServerError) {
-      return try NameServer(loads: {
-        plane.statistics().backends.mapValues { Int(clamping: max($0.inFlight, $0.connections)) }
-      })
+      return try NameServer(
+        inherited: inherited,
+        loads: {
+          plane.statistics().backends.mapValues { Int(clamping: max($0.inFlight, $0.connections)) }
+        })
     } catch {
       throw Failure("\(error)", hint: "raise the limit of open files")
     }

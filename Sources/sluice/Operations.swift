@@ -1,5 +1,6 @@
 internal import Admin
 internal import Config
+internal import Kernel
 internal import Model
 internal import Node
 internal import Planner
@@ -11,10 +12,14 @@ struct Operations: AdminOperations {
   let recorder = HistoryRecorder()
   let rolloutDriver: RolloutDriver
   let exporter: TraceExporter
+  let trial: Trial
+  let upgrade: Upgrade
 
-  init(node: Node, config: ConfigFile) {
+  init(node: Node, config: ConfigFile, trial: Trial, upgrade: Upgrade) {
     self.node = node
     self.config = config
+    self.trial = trial
+    self.upgrade = upgrade
     rolloutDriver = RolloutDriver(node: node)
     exporter = TraceExporter(node: node)
   }
@@ -68,6 +73,9 @@ struct Operations: AdminOperations {
 
   /// Reads the file and takes it over: the way of both SIGHUP and `sluice reload`.
   func reloading() async throws(Failure) -> ChangeReport {
+    if await trial.isPending { throw Trial.conflict }
+    Startup.current.manager.say("RELOADING=1\nMONOTONIC_USEC=\(node.ports.now().nanoseconds / 1000)")
+    defer { Startup.current.manager.say("READY=1") }
     let old = await node.snapshot().topology
     let topology: Topology
     do {
@@ -79,21 +87,24 @@ struct Operations: AdminOperations {
       throw error
     }
     var changes = await node.preview(topology).lines
+    changes += await needingRestart(topology)
     do {
       try await node.apply(.load(topology))
     } catch {
       throw Failure("the new configuration was not taken over: \(error)", hint: "the old one is still in force")
     }
-    // Threads and the API's own sockets are made once.
-    for (name, changed) in [
-      ("admin", old.admin != topology.admin), ("workers", old.workers != topology.workers),
-      ("vip-realtime", old.isVIPRealtime != topology.isVIPRealtime),
-      ("tls", old.tickets != topology.tickets), ("state", old.state != topology.state),
-    ]
-    where changed {
-      changes.append("\(name): needs a restart")
-    }
+    await trial.forget()
     return ChangeReport(generation: await node.snapshot().generation, changes: changes)
+  }
+
+  /// Threads and the API's own sockets are made once.
+  func needingRestart(_ topology: Topology) async -> [String] {
+    let old = await node.snapshot().topology
+    return [
+      ("admin", old.admin != topology.admin), ("workers", old.workers != topology.workers),
+      ("vip-realtime", old.isVIPRealtime != topology.isVIPRealtime), ("tls", old.tickets != topology.tickets),
+      ("state", old.state != topology.state),
+    ].filter(\.1).map { "\($0.0): needs a restart or an upgrade" }
   }
 
   func check(_ text: String, name: String) async throws(AdminError) -> ChangeReport {
@@ -138,6 +149,7 @@ extension AdminError {
     case .noBGP, .noGracefulRestart: self.init(.conflict, "\(refusal)", hint: "configure it, and reload")
     case .floating: self.init(.conflict, "\(refusal)", hint: "`sluice floating-ip list` shows what is mapped")
     case .draining: self.init(.conflict, "\(refusal)", hint: "it stops when its open connections have ended")
+    case .starting, .upgrading: self.init(.conflict, "\(refusal)", hint: "try again in a moment")
     case .dataPlane: self.init(.failed, "\(refusal)", hint: "nothing was changed")
     }
   }
@@ -152,5 +164,5 @@ extension AdminError {
 }
 
 extension WorldDiff {
-  fileprivate var lines: [String] { isEmpty ? [] : description.split(separator: "\n").map(String.init) }
+  var lines: [String] { isEmpty ? [] : description.split(separator: "\n").map(String.init) }
 }

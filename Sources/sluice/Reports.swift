@@ -23,6 +23,11 @@ extension StatusReport {
         return report
       })
     store = snapshot.store.map { StoreStatusReport(path: $0.path, loss: $0.loss) }
+    droppedLogLines = snapshot.statistics.droppedLogLines
+    loops = snapshot.statistics.loops.map {
+      LoopReport(
+        connections: $0.connections, busy: Double($0.busyMicroseconds) / 1e6, turns: LatencyReport($0.turns))
+    }
   }
 }
 

@@ -55,6 +55,9 @@ actor RolloutDriver {
     keepLooking()
   }
 
+  /// Pools whose rollout is not over.
+  var running: [String] { Set(runs.keys).union(canaries.keys).filter { isUnderWay($0) }.sorted() }
+
   func report() async -> [RolloutReport] {
     let snapshot = await node.snapshot()
     let now = node.ports.wallClock()

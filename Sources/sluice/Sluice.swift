@@ -18,7 +18,8 @@ internal import Kernel
       RunCommand.self, CheckCommand.self, DemoCommand.self, StatusCommand.self, TopCommand.self, RolloutCommand.self,
       ExplainCommand.self,
       DrainCommand.self, ReadyCommand.self, PeersCommand.self, MaintenanceCommand.self, WeightCommand.self,
-      BGPCommand.self, ReloadCommand.self, NameCommand.self, EventsCommand.self, ControllerCommand.self,
+      BGPCommand.self, ReloadCommand.self, DiffCommand.self, ApplyCommand.self, ConfirmCommand.self,
+      RevertCommand.self, UpgradeCommand.self, NameCommand.self, EventsCommand.self, ControllerCommand.self,
       AmphoraCommand.self, VIPCommand.self, FloatingCommand.self,
       VersionCommand.self,
     ])
@@ -27,6 +28,7 @@ internal import Kernel
 extension Sluice {
   /// On the main thread before there is any other: what is dropped here, no thread has.
   @MainActor static func main() async {
+    _ = Startup.current
     if CommandLine.arguments.dropFirst().first == "run" { Privileges.dropOthers() }
     await main(nil)
   }

@@ -7,6 +7,8 @@ internal import Synchronization
 /// The thread of virtual addresses, started when there is a first one.
 final class VIPDrivers: Sendable {
   private let driver = Mutex<VIPDriver?>(nil)
+  /// VIPs that the process before this one was active for, until the first orders.
+  private let resuming = Mutex<Set<String>>([])
   private let isRealtime: Bool
   private let post: @Sendable (Change) -> Void
 
@@ -27,6 +29,8 @@ final class VIPDrivers: Sendable {
     ports.apply = { self.apply($0) }
     ports.overview = { self.driver.withLock { $0 }?.overview() ?? VIPOverview() }
     ports.stop = { self.driver.withLock { $0 }?.stop() }
+    ports.leave = { self.driver.withLock { $0 }?.leave() ?? [] }
+    ports.resume = { names in self.resuming.withLock { $0 = Set(names) } }
     return ports
   }
 
@@ -41,7 +45,12 @@ final class VIPDrivers: Sendable {
           Terminal.printError("sluice: the thread of virtual addresses cannot start: \(error)")
         }
       }
-      driver?.apply(orders)
+      driver?.apply(
+        orders,
+        resuming: resuming.withLock { names in
+          defer { names = [] }
+          return names
+        })
     }
   }
 }

@@ -164,6 +164,30 @@ extension AdminClient.Answer {
   }
 }
 
+extension FakeNode: LifecycleOperations {
+  func upgrade(within seconds: Int) throws(AdminError) -> UpgradeReport {
+    orders.append("upgrade within \(seconds)")
+    return UpgradeReport(process: 4711, draining: 3)
+  }
+
+  func apply(_ text: String, name: String, confirmWithin: Int?) throws(AdminError) -> ApplyReport {
+    orders.append("apply \(name) \(text) \(confirmWithin ?? 0)")
+    return ApplyReport(generation: 8, changes: ["+ pool api"], confirmWithin: confirmWithin)
+  }
+
+  func confirm() throws(AdminError) -> ApplyReport {
+    throw AdminError(.conflict, "nothing awaits confirmation", hint: "apply something first")
+  }
+
+  func revert() throws(AdminError) -> ApplyReport {
+    throw AdminError(.conflict, "nothing awaits confirmation", hint: "apply something first")
+  }
+
+  func diff(_ text: String, name: String) throws(AdminError) -> DiffReport {
+    DiffReport(changes: [], shares: [], opened: [], closed: [], clients: [:], backends: [:])
+  }
+}
+
 extension FakeNode: RolloutOperations {
   func rollouts() -> RolloutsReport { RolloutsReport(rollouts: []) }
 

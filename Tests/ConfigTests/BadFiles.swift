@@ -187,6 +187,17 @@ let badFiles: [Case] = [
       "1:13 `access-log`: expected text that is not empty, found a list"
     ]),
   Case(
+    .root("access-log: { format: json, place: stdout }"),
+    [
+      "1:13 `access-log`: expected `to`: off, stdout, syslog, syslog:ADDRESS, or a path",
+      "1:29 unknown key `place` in access-log; expected `to`, `format`, `facility`",
+    ]),
+  Case(
+    .root("access-log: { to: stdout, format: \"{status} {nothing\", facility: local0 }"),
+    [
+      "1:27 `format`: a { has no }; {{ is a brace", "1:56 `facility`: only for `to: syslog`",
+    ]),
+  Case(
     .root("admin: { bind: \"127.0.0.1:9901\" }"),
     [
       "1:10 `bind`: a TCP address needs a `token` beside it"

@@ -18,7 +18,9 @@ import Testing
 
   @Test func theNode() {
     var expected = Topology()
-    expected.accessLog = .stdout
+    expected.accessLog = .syslog(SyslogTarget(address: .ip(Endpoint(.loopbackV4, 514)), facility: .local0))
+    expected.accessLogTemplate = try? LogTemplate(
+      "{client} [{time}] \"{method} {path}\" {status} {bytes} {duration_us} {backend} {reason}")
     expected.secret = "change-me-and-keep-me"
     expected.admin.socket = "/tmp/sluice-reference/admin.sock"
     expected.admin.bind = Endpoint(.loopbackV4, 9901)

@@ -67,6 +67,24 @@ import VRRP
     #expect(bench.group.isActive)
   }
 
+  @Test func whoGoesOnForAnEarlierProcessIsActiveAtOnceAndLetsGoOfNoAddress() {
+    var bench = Bench()
+    #expect(
+      bench.tell(.resume) == [
+        "0: send 110", "0: hold 1", "0: announce 3", "1: send 110", "1: hold 1", "1: announce 3",
+      ])
+    #expect(bench.group.isActive)
+    #expect(bench.tell(.resume).isEmpty)
+  }
+
+  @Test func whoCannotGoOnStartsAsAnyOther() {
+    var bench = Bench(insideAddress: nil)
+    _ = bench.tell(.resume)
+    #expect(bench.states == [.initialize, .initialize])
+    _ = bench.tell(.primaryAddress(address("10.0.0.5")), 1)
+    #expect(bench.states == [.backup, .backup])
+  }
+
   @Test func aMemberThatHearsItsActiveRouterKeepsAllInBackup() {
     var bench = Bench()
     _ = bench.tell(.start)

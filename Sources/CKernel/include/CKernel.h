@@ -35,6 +35,17 @@ int sluice_sendmmsg(int fd, struct sluice_datagram *messages, unsigned count, in
 // variables of this process's environment or are added to it. Returns 0 or an errno.
 int sluice_spawn(char *const arguments[], char *const extra[], pid_t *process);
 int sluice_pidfd_open(pid_t process);
+// The same with this process's standard streams, in its process group; `channel` becomes descriptor 3.
+int sluice_spawn_successor(char *const arguments[], char *const extra[], int channel, pid_t *process);
+
+// Messages with descriptors (SCM_RIGHTS), at most this many in one. `count` says how many came.
+#define SLUICE_DESCRIPTORS 64
+ssize_t sluice_send_descriptors(int channel, const void *bytes, size_t size, const int *descriptors, size_t count);
+ssize_t sluice_receive_descriptors(int channel, void *bytes, size_t size, int *descriptors, size_t *count);
+int sluice_memory_file(const char *name);
+int sluice_duplicate(int fd);
+void sluice_close_on_exec(int fd);
+void sluice_make_nonblocking(int fd);  // and closed on exec
 
 // Packet information (IP_PKTINFO, IPV6_PKTINFO): addresses are numbers in host order, IPv4 in the low 32 bits of `low`.
 struct sluice_packet_info {
