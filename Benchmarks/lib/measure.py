@@ -141,7 +141,7 @@ def line(scenario, entry, figures):
     text = f"{entry.label:24} {scenario.metric} {value:10.2f}"
     if "cpu_us" in figures:
         text += (f"  cpu {figures['cpu_us']:8.2f} us/{scenario.unit}  {figures['per_second']:9.0f}/s"
-                 f"  p99 {figures['p99']:9.1f} us  core {figures['utilisation'] * 100:3.0f}%")
+                 + (f"  p99 {figures['p99']:9.1f} us" if "p99" in figures else "") + f"  core {figures['utilisation'] * 100:3.0f}%")
         if figures["errors"]:
             text += f"  errors {figures['errors']}"
     if figures["disturbed"]:

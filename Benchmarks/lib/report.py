@@ -145,7 +145,8 @@ def section(scenario, entry):
         value = results.median(runs, scenario.metric)
         cells = [f"{value:,.2f}" if value < 1000 else f"{value:,.0f}", f"{results.spread(runs, scenario.metric) * 100:.0f}%",
                  f"{value / base:.2f}" if base else ""]
-        cells += [number(results.median(runs, key), form) for _, key, form in columns]
+        # Not every client tells everything: s_time knows no latencies.
+        cells += [number(results.median(runs, key), form) if all(key in run for run in runs) else "–" for _, key, form in columns]
         bad = sum(run["disturbed"] for run in runs)
         cells.append(f"{len(runs)}" + (f", {bad} disturbed" if bad else ""))
         name = f"**{label}**" if label in scenario.champions else label

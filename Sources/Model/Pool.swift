@@ -21,7 +21,7 @@ package struct Pool: Hashable, Sendable {
   /// PROXY protocol to the backends.
   package var sendProxy: ProxyVersion?
   /// Kept-alive idle connections per backend and worker.
-  package var idleConnections = 64
+  package var idleConnections = 256
   /// nil: cleartext.
   package var tls: PoolTLS?
   package var versions = VersionRules()

@@ -203,6 +203,15 @@ def backends(s, get, node, origin, blob):
         contains(done.stdout, "5000 succeeded, 0 failed, 0 errored")
         s.figure("h2load, h2 over TLS to nginx likewise", re.search(r"[\d.]+ req/s", done.stdout)[0])
         ensure(node.backend("nginx", f"127.0.0.1:{s.port('nginx')}")["connections"] <= 2, "connections")
+    with s.fact("streams at once become connections of HTTP/1.1 that are kept, not made anew"):
+        before = node.backend("auto-h1", f"127.0.0.1:{s.port('nginx-h1')}")["connects"]
+        done = subprocess.run(
+            ["h2load", "-n", "4000", "-c", "4", "-m", "32", f"http://127.0.0.1:{s.port('clear')}/auto-h1/hi"],
+            capture_output=True, text=True, timeout=60)
+        contains(done.stdout, "4000 succeeded, 0 failed, 0 errored")
+        made = node.backend("auto-h1", f"127.0.0.1:{s.port('nginx-h1')}")["connects"] - before
+        s.figure("connections for 4,000 requests of 128 streams", made)
+        ensure(made <= 256, f"{made} connections")
     with s.fact("a backend that does not choose h2, where nothing else is wanted, is a failed handshake"):
         equal(get("web", "-o", "/dev/null", "-w", "%{http_code}", path="/wants-h2/hi")[1], "502", "status")
         node.wait_logged(lambda entry: entry.get("pool") == "wants-h2" and entry["reason"] == "handshake-failed", "handshake-failed")
