@@ -208,7 +208,7 @@ extension API {
           if count > 0 { try checkQuota(kind, project, adding: count, rows) }
         }
         try rows.save(tree, id: id)
-        try rows.insert(.create(tree, choice.topology, source), at: source.now)
+        try rows.insert(.create(tree, choice.topology, source, spares: rows.readySpares()), at: source.now)
         return tree.fullView()
       }
       wake()

@@ -25,7 +25,7 @@ extension API {
           ($0.text("role") == "MASTER" ? 1 : 0) < ($1.text("role") == "MASTER" ? 1 : 0)
         }
         try rows.save(tree, id: id)
-        try rows.insert(.failover(tree, amphorae, tree.topology, source), at: source.now)
+        try rows.insert(.failover(tree, amphorae, tree.topology, source, spares: rows.readySpares()), at: source.now)
         try rows.note(id, "failover of the load balancer was asked for", at: source.now)
       }
       wake()
@@ -83,10 +83,17 @@ extension API {
     case (0, "GET"):
       let query = try ListQuery(request.query, .amphora)
       let views = try await store.read { rows in
-        try rows.trees([.loadBalancer, .amphora], project: query.project).flatMap(\.amphorae).map { $0.view() }
+        let spares = try query.project == nil ? rows.spares() : []
+        return (try rows.trees([.loadBalancer, .amphora], project: query.project).flatMap(\.amphorae) + spares).map {
+          $0.view()
+        }
       }
       return try list(views, .amphora, query, request)
-    case (1, "GET"): return one(try await amphora(path[0]).1.view(), .amphora, request)
+    case (1, "GET"):
+      if let spare = try await store.read({ try $0.spares() }).first(where: { $0.id == path[0] }) {
+        return one(spare.view(), .amphora, request)
+      }
+      return one(try await amphora(path[0]).1.view(), .amphora, request)
     case (1, "DELETE"):
       let (tree, record) = try await amphora(path[0])
       guard record.text("status") == AmphoraStatus.error.rawValue else { throw APIError.immutable("amphora", path[0]) }
@@ -145,7 +152,8 @@ extension API {
       try tree.lockWhole(.pendingUpdate, when: [.active], source: source)
       try rows.save(tree, id: tree.id)
       let flow: Flow =
-        failover ? .failover(tree, [record], tree.topology, source) : .adjust(tree, id, source)
+        try failover
+        ? .failover(tree, [record], tree.topology, source, spares: rows.readySpares()) : .adjust(tree, id, source)
       try rows.insert(flow, at: source.now)
       if failover { try rows.note(tree.id, "failover of amphora \(id) was asked for", at: source.now) }
     }

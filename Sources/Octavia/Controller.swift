@@ -48,6 +48,12 @@ package struct Controller: Sendable {
       group.addTask { await worker.run() }
       group.addTask { try await health.run() }
       group.addTask { await keeper.run() }
+      if settings.spares > 0 {
+        let spares = SpareKeeper(
+          store: store, performer: parts.performer, settings: settings, logger: logger, now: Self.now,
+          makeID: Self.makeID)
+        group.addTask { await spares.run() }
+      }
       group.addTask { try await service.run(ready: ready) }
       defer { group.cancelAll() }
       try await group.next()

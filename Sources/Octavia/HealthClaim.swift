@@ -44,7 +44,7 @@ extension HealthManager {
       try tree.lockWhole(.pendingUpdate, when: [.active, .error], source: source)
       try rows.setBusy(next.amphora, true)
       try rows.save(tree, id: tree.id)
-      try rows.insert(.failover(tree, [amphora], tree.topology, source), at: source.now)
+      try rows.insert(.failover(tree, [amphora], tree.topology, source, spares: rows.readySpares()), at: source.now)
       let silence = source.now - next.updated
       try rows.note(tree.id, "amphora \(next.amphora) has been silent for \(silence): it is replaced", at: source.now)
       self.counters.withLockedValue { $0.claimed += 1 }

@@ -36,7 +36,11 @@ extension HealthManager {
     do {
       let id = heartbeat.amphora
       let old = memory.withLockedValue { $0.known[id] }
-      guard let treeID = try old?.tree ?? rows.tree(ofAmphora: id) else { throw Heartbeat.Refusal.unknown }
+      guard let treeID = try old?.tree ?? rows.tree(ofAmphora: id) else {
+        guard try rows.isSpare(id) else { throw Heartbeat.Refusal.unknown }
+        if !(try rows.refresh(id, now: at)) { try rows.watch(id, tree: "", now: at) }
+        return counters.withLockedValue { $0.taken += 1 }
+      }
       if settings.refusesReplays {
         if heartbeat.sequence <= (try rows.lastSequence(id)) { throw Heartbeat.Refusal.replayed }
         try rows.setSequence(id, heartbeat.sequence)

@@ -49,7 +49,7 @@ struct Housekeeper: Sendable {
     do {
       let existing = try await performer.existing()
       let known = try await store.read { rows in
-        Set(try rows.trees([.loadBalancer, .amphora], project: nil).flatMap(\.amphorae).map(\.id))
+        Set(try rows.records(.amphora).map(\.id))
           .union(try rows.flows().flatMap { $0.flow.births.map(\.amphora) + $0.flow.condemned })
       }
       for amphora in existing where !known.contains(amphora) {

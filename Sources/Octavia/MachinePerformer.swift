@@ -14,7 +14,7 @@ struct MachinePerformer: Performer {
   func perform(_ step: Step, _ flow: Flow, _ tree: Tree) async throws -> JSONObject {
     let id = step.amphora ?? ""
     switch step.verb {
-    case .boot: return try await boot(try amphora(id, tree), tree)
+    case .boot: return try await boot(try amphora(id, tree), tree.topology)
     case .await: try await agent(try amphora(id, tree)).wait(settings.bootTimeout)
     case .plug: return try await plug(try amphora(id, tree), tree)
     case .configure: try await configureAll(tree, flow, needsAll: true)
@@ -25,7 +25,7 @@ struct MachinePerformer: Performer {
     case .release: try await networks.release(owner: tree.id)
     case .adjust:
       let amphora = try amphora(id, tree)
-      try await agent(amphora).must("PUT", "config", Array(agentSettings(amphora, tree).text.utf8))
+      try await agent(amphora).must("PUT", "config", Array(agentSettings(amphora, tree.topology).text.utf8))
     case .allocate, .condemn, .forget, .settle, .remove: break
     }
     return JSONObject()
@@ -44,7 +44,7 @@ struct MachinePerformer: Performer {
       deadline: settings.agentTimeout)
   }
 
-  private func agentSettings(_ amphora: Record, _ tree: Tree) -> AmphoraSettings {
+  private func agentSettings(_ amphora: Record, _ topology: Deployment.Topology) -> AmphoraSettings {
     var agent = AmphoraSettings()
     agent.amphora = amphora.id
     agent.directory = compute.base(amphora.id)
@@ -55,18 +55,26 @@ struct MachinePerformer: Performer {
     let own = settings.health.host.contains(":") ? "[\(settings.health.host)]" : settings.health.host
     agent.controllers =
       settings.health.controllers.isEmpty ? ["\(own):\(settings.health.port)"] : settings.health.controllers
-    agent.isStandalone = tree.topology == .single
+    agent.isStandalone = topology == .single
     agent.vrrp = settings.vrrp
     agent.haproxy = settings.haproxy
     agent.keepalived = settings.keepalived
     return agent
   }
 
-  private func boot(_ amphora: Record, _ tree: Tree) async throws -> JSONObject {
+  func prepare(_ amphora: Record) async throws -> JSONObject {
+    let findings = try await boot(amphora, settings.topology)
+    var known = amphora
+    known.fields.merge(findings)
+    try await agent(known).wait(settings.bootTimeout)
+    return findings
+  }
+
+  private func boot(_ amphora: Record, _ topology: Deployment.Topology) async throws -> JSONObject {
     let bundle = try await authority.issue(amphora.id, now: now())
     var findings = try await compute.boot(
       amphora,
-      MachineFiles(settings: agentSettings(amphora, tree), certificate: bundle.server, authority: bundle.authority))
+      MachineFiles(settings: agentSettings(amphora, topology), certificate: bundle.server, authority: bundle.authority))
     findings["cert_expiration"] = .string(bundle.expires.text)
     findings["image_id"] = .null
     return findings

@@ -4,6 +4,10 @@ package import OctaviaModel
 package protocol Performer: Sendable {
   /// - Returns: what the amphora's row shall say from now on.
   func perform(_ step: Step, _ flow: Flow, _ tree: Tree) async throws -> JSONObject
+  /// A machine whose agent answers, for an amphora that belongs to nothing yet.
+  ///
+  /// - Returns: what its row shall say.
+  func prepare(_ amphora: Record) async throws -> JSONObject
   /// Amphorae that have a machine, as far as it can be known.
   func existing() async throws -> [String]
   func destroy(_ amphora: String) async throws
@@ -36,6 +40,10 @@ package struct NoopPerformer: Performer {
       JSONObject([("vrrp_ip", "198.51.100.4"), ("vrrp_port_id", .string(makeID())), ("vrrp_interface", "eth1")])
     default: JSONObject()
     }
+  }
+
+  package func prepare(_ amphora: Record) async throws -> JSONObject {
+    JSONObject([("compute_id", .string(makeID())), ("lb_network_ip", "198.51.100.3")])
   }
 
   package func existing() async throws -> [String] { [] }

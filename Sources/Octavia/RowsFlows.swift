@@ -13,6 +13,7 @@ extension Rows {
     try db.execute(
       sql: "INSERT INTO flow (id, tree, document, created) VALUES (?, ?, ?, ?)",
       arguments: [flow.id, flow.loadBalancer, flow.document.text, moment.microseconds])
+    for birth in flow.births { try adopt(birth.amphora, into: flow.loadBalancer) }
   }
 
   package func flow(of tree: String) throws -> Claim? {

@@ -36,6 +36,8 @@ package struct Settings: Sendable {
   /// What amphorae run; this program, when nil. Another one is an upgrade: amphorae get it when they are replaced.
   package var binary: String?
   package var agentPort = 9443
+  /// Amphorae that run and wait for a load balancer.
+  package var spares = 0
   package var bootTimeout = Duration.seconds(300)
   package var agentTimeout = Duration.seconds(30)
   package var certificateDays = 30

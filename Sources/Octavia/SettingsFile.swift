@@ -92,6 +92,7 @@ extension Settings {
     try reader.set(&haproxy, "haproxy", "a path") { $0 }
     try reader.set(&keepalived, "keepalived", "a path") { $0 }
     binary = try reader.text("program")
+    try reader.number(&spares, "spares", 0...1000)
     try reader.number(&agentPort, "port", 1...65_535)
     try reader.duration(&bootTimeout, "boot-timeout")
     try reader.duration(&agentTimeout, "agent-timeout")

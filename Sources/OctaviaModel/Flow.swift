@@ -103,8 +103,12 @@ package struct Flow: Hashable, Sendable {
 
   // MARK: plans
 
-  package static func create(_ tree: Tree, _ topology: Deployment.Topology, _ source: Source) -> Flow {
-    let births = topology.roles.map { Birth(amphora: source.makeID(), role: $0) }
+  /// - Parameter spares: amphorae that run already and belong to nothing; they are taken first.
+  package static func create(
+    _ tree: Tree, _ topology: Deployment.Topology, _ source: Source, spares: [String] = []
+  ) -> Flow {
+    var spares = spares[...]
+    let births = topology.roles.map { Birth(amphora: spares.popFirst() ?? source.makeID(), role: $0) }
     // Machines boot side by side: all are asked for before the first is waited for.
     let verbs: [Step.Verb] = [.allocate, .boot, .await, .plug]
     let build = verbs.flatMap { verb in births.map { Step(verb, $0.amphora) } }
@@ -127,19 +131,21 @@ package struct Flow: Hashable, Sendable {
   }
 
   /// Each amphora of `old` gets a successor before it goes; one after the other, in the order given.
-  package static func failover(_ tree: Tree, _ old: [Record], _ topology: Deployment.Topology, _ source: Source) -> Flow
-  {
+  package static func failover(
+    _ tree: Tree, _ old: [Record], _ topology: Deployment.Topology, _ source: Source, spares: [String] = []
+  ) -> Flow {
+    var spares = spares[...]
     var steps: [Step] = []
     var births: [Birth] = []
     // A load balancer without a single amphora gets its whole set.
     let held = tree.amphorae.compactMap { AmphoraRole(rawValue: $0.text("role")) }
     for role in topology.roles where !held.contains(role) {
-      births.append(Birth(amphora: source.makeID(), role: role))
+      births.append(Birth(amphora: spares.popFirst() ?? source.makeID(), role: role))
       steps += build(births.last!.amphora) + [Step(.reconfigure), Step(.elect)]
     }
     for amphora in old {
       let role = AmphoraRole(rawValue: amphora.text("role")) ?? .standalone
-      births.append(Birth(amphora: source.makeID(), role: role))
+      births.append(Birth(amphora: spares.popFirst() ?? source.makeID(), role: role))
       steps += [Step(.condemn, amphora.id)] + build(births.last!.amphora)
       if topology == .activeStandby { steps.append(Step(.handover, amphora.id)) }
       // With two, the heir stands ready before the old one goes; with one, the address can be in one place only.

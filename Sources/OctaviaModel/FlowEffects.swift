@@ -16,8 +16,13 @@ extension Flow {
     let amphora = step.amphora ?? ""
     switch step.verb {
     case .allocate:
-      guard tree[amphora] == nil, let birth = births.first(where: { $0.amphora == amphora }) else { return }
-      tree.put(row(birth, tree, source))
+      guard let birth = births.first(where: { $0.amphora == amphora }) else { return }
+      let old = tree[.amphora, amphora]
+      // Done before, unless it is a spare one, which has a machine and no place yet.
+      guard old.map({ $0.text("status") == AmphoraStatus.ready.rawValue }) ?? true else { return }
+      var new = row(birth, tree, source)
+      for key in ["compute_id", "lb_network_ip", "cert_expiration", "created_at"] { if let old { new[key] = old[key] } }
+      tree.put(new)
     case .boot, .await, .plug:
       tree.update(amphora) { record in
         record.fields.merge(findings)
@@ -33,19 +38,14 @@ extension Flow {
   }
 
   private func row(_ birth: Birth, _ tree: Tree, _ source: Source) -> Record {
-    var record = Record(.amphora, JSONObject())
-    for field in Kind.amphora.schema.fields { record[field.name] = .null }
-    record["id"] = .string(birth.amphora)
+    var record = Record(amphora: birth.amphora, source)
     record["loadbalancer_id"] = .string(tree.id)
     record["load_balancer_id"] = .string(tree.id)
     record["role"] = .string(birth.role.rawValue)
-    record["status"] = .string(AmphoraStatus.booting.rawValue)
-    record["cert_busy"] = false
     record["vrrp_id"] = 1
     record["vrrp_priority"] = birth.role == .standalone ? .null : .int(birth.role.priority)
     record["ha_ip"] = tree.loadBalancer["vip_address"]
     record["ha_port_id"] = tree.loadBalancer["vip_port_id"]
-    record["created_at"] = .string(source.now.text)
     return record
   }
 
@@ -54,5 +54,17 @@ extension Flow {
     tree.update(tree.id) { $0["failure"] = .string(reason) }
     // A failed failover leaves the old amphora as it was: it is tried again.
     for id in survivors(in: tree) { tree.update(id) { $0["status"] = .string(AmphoraStatus.allocated.rawValue) } }
+  }
+}
+
+extension Record {
+  /// A new amphora that belongs to nothing yet.
+  package init(amphora id: String, _ source: Source) {
+    self.init(.amphora, JSONObject())
+    for field in Kind.amphora.schema.fields { self[field.name] = .null }
+    self["id"] = .string(id)
+    self["status"] = .string(AmphoraStatus.booting.rawValue)
+    self["cert_busy"] = false
+    self["created_at"] = .string(source.now.text)
   }
 }

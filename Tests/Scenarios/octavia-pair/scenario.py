@@ -13,7 +13,7 @@ from lib.scenario import ensure, equal, wait
 
 LONG = os.environ.get("OCTAVIA_PAIR") == "long"
 LIMIT = 1500 if LONG else 180
-FAST, DEFAULT = "80ms", "1s"
+FAST, DEFAULT = "60ms", "1s"
 # VRRP: three intervals and the skew of priority 90; the client sees it at its next request.
 BOUNDS = {FAST: 0.4, DEFAULT: 3.75}
 
