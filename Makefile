@@ -67,6 +67,10 @@ guard: deps-test build bench-tools ## instructions and system calls per request,
 profile: build bench-tools ## where the time goes in SCENARIO=name
 	@Benchmarks/profile '$(or $(SCENARIO),$(error say which: make profile SCENARIO=h1-keepalive))'
 
+.PHONY: package
+package: deps-package build ## a Debian package in .build/package
+	@scripts/package
+
 .PHONY: format
 format: ## rewrite the Swift sources in the committed style
 	@scripts/format-check --fix
@@ -87,6 +91,10 @@ docs-check:
 .PHONY: deps-build
 deps-build:
 	@scripts/install-deps build
+
+.PHONY: deps-package
+deps-package:
+	@scripts/install-deps package
 
 .PHONY: deps-test
 deps-test:

@@ -3,6 +3,8 @@
 import json
 import pathlib
 import re
+import socket
+import threading
 
 from lib import machine
 from lib.settings import CONNECTIONS, LOADGEN, OUT, Trouble
@@ -29,6 +31,29 @@ def wrk(processes, port, seconds, path="/p0/x", close=False, secure=False):
         command += ["-H", "Connection: close"]
     text = processes.output([*command, f"{'https' if secure else 'http'}://127.0.0.1:{port}{path}"], machine.LOAD_CORE, seconds + 30)
     return parsed(text, "JSON ")
+
+
+def observed(processes, port, seconds):
+    """wrk; where Sluice logs, its metrics are read once a second, too."""
+    done = threading.Event()
+    reader = threading.Thread(target=scrape, args=(processes.folder / "sluice.sock", done))
+    if (processes.folder / "sluice.access.log").exists():
+        reader.start()
+    try:
+        return wrk(processes, port, seconds)
+    finally:
+        done.set()
+        if reader.ident:
+            reader.join()
+
+
+def scrape(path, done):
+    while not done.wait(1):
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(str(path))
+            connection.sendall(b"GET /metrics HTTP/1.1\r\nHost: sluice\r\nConnection: close\r\n\r\n")
+            while connection.recv(65536):
+                pass
 
 
 def resumed(processes, port, seconds):

@@ -31,7 +31,10 @@ def compared(scenario, runs):
     values = {label: results.median(ones, scenario.metric) for label, ones in runs.items() if ones}
     own = min((values[label] for label in scenario.champions if label in values), default=None)
     rivals = {label: value for label, value in values.items() if not label.startswith("sluice")}
-    if scenario.against:
+    if scenario.against and scenario.against.startswith("sluice"):
+        # Against a setting of its own.
+        rivals = {label: value for label, value in values.items() if label == scenario.against}
+    elif scenario.against:
         rivals = {label: value for label, value in rivals.items() if label.startswith(scenario.against)}
     haproxy = min((value for label, value in values.items() if label.startswith("haproxy")), default=None)
     if own is None or not rivals:

@@ -78,6 +78,11 @@ ALL = (
         "h1-logged", "the same as h1-keepalive with the access log on, to a file", everybody(HTTP.with_(logged=True)),
         client=load.wrk, at_most=0.87, aim=0.80),
     Scenario(
+        "h1-observed", "Sluice alone: h1-keepalive with the access log to a file and its metrics read each second, beside both off",
+        (Entry("sluice", "sluice, observed", HTTP.with_(logged=True)), Entry("sluice", "sluice, all off", HTTP)),
+        client=load.observed, at_most=1.08, against="sluice, all off", champions=("sluice, observed",),
+        beside="sluice, all off"),
+    Scenario(
         "h1-routes", "1,000 hosts × 10 paths configured, requests to all of them in random order", everybody(ROUTED),
         client=lambda p, port, s: load.loadgen(p, "http", port, s, connections=CONNECTIONS, hosts=1000, paths=10),
         at_most=0.87, aim=0.80),
