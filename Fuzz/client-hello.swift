@@ -30,7 +30,7 @@ import Wire
   }
   let wanted = 4 + (Int(message[1]) << 16 | Int(message[2]) << 8 | Int(message[3]))
   guard wanted * 6 < ClientHello.maximumLength else { return 0 }
-  let split = message.prefix(wanted).flatMap { [22, 3, 1, 0, 1, $0] }
+  let split: [UInt8] = message.prefix(wanted).flatMap { [22, 3, 1, 0, 1, $0] }
   require((try? ClientHello.parse(split.span)) == whole, "records do not matter")
   return 0
 }
