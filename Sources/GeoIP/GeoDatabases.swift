@@ -36,13 +36,15 @@ package struct GeoDatabases: PlaceSource, Sendable {
   private let database: UnsafeMutablePointer<MMDB_s>
 
   init(_ path: String) throws(GeoError) {
-    unsafe database = .allocate(capacity: 1)
-    unsafe database.initialize(to: MMDB_s())
-    let status = unsafe MMDB_open(path, UInt32(MMDB_MODE_MMAP), database)
+    let opened = UnsafeMutablePointer<MMDB_s>.allocate(capacity: 1)
+    unsafe opened.initialize(to: MMDB_s())
+    let status = unsafe MMDB_open(path, UInt32(MMDB_MODE_MMAP), opened)
     guard status == MMDB_SUCCESS else {
-      unsafe database.deallocate()
+      unsafe opened.deallocate()
       throw GeoError(path: path, reason: unsafe String(cString: MMDB_strerror(status)))
     }
+    // Only now: an object that is whole is closed by `deinit`, also when its init throws.
+    unsafe database = opened
   }
 
   deinit {
