@@ -96,7 +96,7 @@ package enum AdminRouter {
     let format = Exposition.Format(accept: request.headers[.accept])
     let text = NodeMetrics.text(
       await operations.status(), format, bgp: await operations.bgpStatus(), vips: await operations.vips(),
-      floating: await operations.floatingIPs())
+      floating: await operations.floatingIPs(), names: try? await operations.nameService())
     return Response(
       status: .ok, headers: [.contentType: format.contentType, .cacheControl: "no-store"],
       body: ResponseBody(byteBuffer: ByteBuffer(string: text)))

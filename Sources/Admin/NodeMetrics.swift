@@ -3,7 +3,7 @@
 package enum NodeMetrics {
   package static func text(
     _ status: StatusReport, _ format: Exposition.Format, bgp: BGPStatusReport? = nil,
-    vips: VIPsReport? = nil, floating: FloatingReport? = nil
+    vips: VIPsReport? = nil, floating: FloatingReport? = nil, names: NameServiceReport? = nil
   ) -> String {
     var metrics = Exposition(format)
     node(status, &metrics)
@@ -24,6 +24,7 @@ package enum NodeMetrics {
     if let bgp { self.bgp(bgp, &metrics) }
     if let vips { self.vips(vips, &metrics) }
     if let floating { self.floating(floating, &metrics) }
+    if let names { self.names(names, &metrics) }
     store(status, &metrics)
     tls(status, &metrics)
     if let tracing = status.tracing { self.tracing(tracing, &metrics) }

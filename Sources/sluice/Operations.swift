@@ -34,7 +34,10 @@ struct Operations: AdminOperations {
   func phase() async -> StatusReport.Phase { .init(await node.phase) }
 
   func history() async -> HistoryReport { await recorder.report() }
-  func panels() async -> PanelsReport { PanelsReport(await vips(), await floatingIPs()) }
+  func panels() async -> PanelsReport {
+    let moving = PanelsReport(await vips(), await floatingIPs())
+    return PanelsReport(panels: moving.panels + (await routingPanels()))
+  }
 
   /// Keeps the history, until its task is cancelled.
   func remember() async {

@@ -202,6 +202,11 @@ def run(s):
         eu = next(site for site in report("us")["sites"] if site["name"] == "eu")
         contains(eu["reason"], "3 of 3 observers say down, 2 needed")
         equal({item["node"]: item["up"] for item in eu["observers"]}, {"eu": False, "ap": False}, "what others say of eu")
+    with s.fact("the dashboard has it too"):
+        panels = {panel["name"]: panel for panel in nodes["us"].api("GET", "/v1/panels")[1]["panels"]}
+        eu = next(row for row in panels["dns-sites"]["rows"] if row[0] == "eu")
+        equal(eu[1], "down", "eu")
+        contains(eu[3], "ap down")
     settled()
     measure("all of us cut off, with its name server", {address("31"), address("32")}, lambda: (hosts["us"].cut("eth0"), hosts["us"].cut("eth1")))
     with s.fact("the last site is answered"):
