@@ -138,6 +138,9 @@ package enum NodeMetrics {
     Family(gauge: "sluice_backend_up", "1 while the backend's verdict lets traffic to it.") {
       $0.verdict == "up" || $0.verdict == "warming" ? 1 : 0
     },
+    Family(gauge: "sluice_backend_drifting", "1 while the backend does worse than its pool's others.") {
+      $0.drift == nil ? 0 : 1
+    },
     Family(gauge: "sluice_backend_verdict_age_seconds", "Since the verdict last changed.") { $0.sinceSeconds },
     Family(gauge: "sluice_backend_weight", "As configured or ordered.") { Double($0.weight) },
     Family(gauge: "sluice_backend_effective_weight", "What is left of the weight by health, state and warm-up.") {

@@ -161,10 +161,12 @@ package struct BackendReport: Codable, Hashable, Sendable {
   package var responses = ResponsesReport()
   /// Absent in clear.
   package var tls: BackendTLSReport?
+  /// What it does worse than its pool's others, with the figures; absent: nothing.
+  package var drift: String?
 
   package enum CodingKeys: String, CodingKey {
     case name, address, state, verdict, reason, weight, effectiveWeight, priority, inFlight, connections
-    case requests, retries, connects, connectFailures, failures, timeouts, responses, tls
+    case requests, retries, connects, connectFailures, failures, timeouts, responses, tls, drift
     case sinceSeconds = "since_s"
     case bytesIn = "bytes_in"
     case bytesOut = "bytes_out"

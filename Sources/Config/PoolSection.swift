@@ -48,6 +48,13 @@ extension Reader {
     if result.protocol == .auto, fields.lacks("tls") {
       fields.error(at: "protocol", "`protocol`: auto is agreed on by TLS, and `tls` is not given; expected h1 or h2")
     }
+    fields.with("drift", .drift) { drift in
+      drift.read("watch", .boolean, into: &result.drift.isWatched)
+      var weight: Double?
+      drift.read("weight", .share(0.01...1), into: &weight)
+      result.drift.weight = weight.map { Int(($0 * 100).rounded()) } ?? 100
+      drift.read("every", .duration(atLeast: .milliseconds(100)), into: &result.drift.every)
+    }
     fields.with("versions", .versions) { result.versions = versions($0, result) }
     return ReadPool(pool: result, place: entry.keyPlace, fields: fields, backendPlaces: backends.map(\.place))
   }

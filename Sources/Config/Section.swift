@@ -65,8 +65,10 @@ struct Section: Sendable {
 
   static let pool = Section(
     "pool", "balance", "probe", "agent", "outlier", "persistence", "retry", "timeouts", "queue", "slow-start",
-    "panic-threshold", "priority-threshold", "send-proxy", "idle-connections", "tls", "backends", "protocol", "versions"
-  )
+    "panic-threshold", "priority-threshold", "send-proxy", "idle-connections", "tls", "backends", "protocol",
+    "versions",
+    "drift")
+  static let drift = Section("drift", "watch", "weight", "every")
   static let versions = Section("versions", "serve", "header", "cookie", "sticky")
   static let backend = Section(
     "backend", "name", "address", "weight", "state", "priority", "backup", "max-connections", "probe-port",
@@ -145,7 +147,7 @@ struct Section: Sendable {
     boundedLoad, hashKey, probe, exchange, httpProbe, grpcProbe, agent, outlier, persistence, cookie,
     sourcePersistence, headerPersistence, dns, nameStreams, responseRate, transactionKey, zone, transfer, signing,
     balancedName, nameTTL, nameChoice, site, bgp, bgpDrain, speaker, bfd, announcement, degrade, condition, vip,
-    advertKey, announce, track, versions, tracing,
+    advertKey, announce, track, versions, tracing, drift,
     floating, floatingPool, floatingFailover,
   ]
 }

@@ -25,6 +25,7 @@ package struct Pool: Hashable, Sendable {
   /// nil: cleartext.
   package var tls: PoolTLS?
   package var versions = VersionRules()
+  package var drift = DriftPolicy()
 
   package init(name: String, backends: [Backend]) {
     self.name = name

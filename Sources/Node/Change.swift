@@ -14,6 +14,8 @@ package enum Change: Hashable, Sendable {
   case override(BackendKey, Order)
   /// How a rollout divides a pool's clients by version; nil: as the file says.
   case split(pool: String, VersionSplit?)
+  /// A backend does worse than its pool's others, with the figures; nil: no longer.
+  case drift(BackendKey, String?)
   /// An operator's word on a site of the name service.
   case site(String, SiteOrder)
   /// What a BGP speaker saw.

@@ -17,6 +17,8 @@ package struct Event: Hashable, Codable, Sendable {
     case certificate
     /// Traffic fails, but ejecting would leave too few.
     case spared
+    /// A backend does worse than its pool's others, or no longer.
+    case drifting
     /// A step of a rollout.
     case rollout
     /// The collector of spans takes them, or does not.

@@ -94,6 +94,9 @@ package actor Node {
       record(.override, nil, "site \(name): \(order)")
       share(order, for: name)
       keepOrders()
+    case .drift(let key, let reason):
+      try commit(at: now) { (truth) throws(Refusal) in _ = try truth.observe(change, at: now) }
+      record(.drifting, key, reason ?? "as its pool's others again")
     case .split(let pool, let split):
       try commit(at: now) { (truth) throws(Refusal) in _ = try truth.observe(change, at: now) }
       record(.rollout, subject: pool, split.map { "\($0)" } ?? "clients go where the file says")
@@ -214,7 +217,8 @@ package actor Node {
     return NodeSnapshot(
       phase: phase, generation: world?.generation ?? 0, uptime: now - started, version: version,
       topology: truth.topology, standings: next.standings, sites: next.sites, siteLoads: siteLoads,
-      siteObservers: truth.siteObservers(at: now), splits: next.splits, statistics: ports.statistics(),
+      siteObservers: truth.siteObservers(at: now), splits: next.splits, drifting: truth.drifting,
+      statistics: ports.statistics(),
       peers: truth.peers, store: storeStanding, now: now)
   }
 

@@ -14,6 +14,7 @@ package struct NodeSnapshot: Sendable {
   package var siteLoads: [String: SiteLoad]
   package var siteObservers: [String: [SiteObserver]]
   package var splits: [String: VersionSplit]
+  package var drifting: [BackendKey: String]
   package var statistics: DataPlaneStatistics
   package var peers: PeerBook
   /// nil: nothing is kept.

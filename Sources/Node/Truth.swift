@@ -13,6 +13,8 @@ package struct Truth: Sendable {
   package private(set) var peers = PeerBook()
   /// How rollouts divide pools.
   package private(set) var splits: [String: VersionSplit] = [:]
+  /// Who does worse than its pool's others, and in what.
+  package private(set) var drifting: [BackendKey: String] = [:]
   /// Operators' words on VIPs.
   package var handovers: [String: VIPHandover] = [:]
   /// VIPs that this node has now.
@@ -55,6 +57,7 @@ package struct Truth: Sendable {
     backends = next
     self.topology = topology
     splits = splits.surviving(before.topology, topology)
+    drifting = drifting.filter { next[$0.key] != nil && next[$0.key]?.address == before.backends[$0.key]?.address }
     sites.reconcile(topology.names?.sites ?? [])
     adoptSharedOrders(except: Set(before.backends.keys))
     let states = overrides.states
@@ -82,6 +85,10 @@ package struct Truth: Sendable {
     case .site(let name, let order):
       guard topology.names?.sites.contains(where: { $0.name == name }) == true else { throw .noSuchSite(name) }
       return sites.order(name, order, at: now)
+    case .drift(let key, let reason):
+      guard backends[key] != nil else { throw .noSuchBackend(key) }
+      drifting[key] = reason
+      return true
     case .split(let pool, let split):
       guard let found = topology.pools.first(where: { $0.name == pool }) else { throw .noSuchPool(pool) }
       if let split, !found.versionLabels.contains(split.version) {
@@ -157,6 +164,7 @@ package struct Truth: Sendable {
     input.observations = health.observations(topology)
     input.overrides = overrides
     input.splits = splits
+    input.drifting = Set(drifting.keys)
     input.busySlots = busy
     var next = Planner.plan(input, at: now)
     next.sites = siteStandings(next, after: world, at: now)

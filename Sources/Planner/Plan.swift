@@ -69,7 +69,8 @@ struct Member {
     state = [ordered, observation.agentState ?? .ready].max { $0.severity < $1.severity } ?? ordered
     weight = min(max(input.overrides.weights[key] ?? backend.weight, 0), Participation.maxWeight)
     maxConnections = observation.agentMaxConnections ?? backend.maxConnections
-    let percent = min(max(observation.agentWeight, 0), 1000)
+    let drifted = input.drifting.contains(key) ? pool.drift.weight : 100
+    let percent = min(max(observation.agentWeight, 0), 1000) * drifted / 100
     fullWeight = min(weight * percent, Participation.maxWeight * Participation.scale)
     currentWeight = Participation.warmed(fullWeight, verdict, pool.slowStart, at: now)
     acceptsPersistent = verdict.takesTraffic && state != .maintenance

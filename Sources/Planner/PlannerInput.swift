@@ -27,6 +27,8 @@ package struct PlannerInput: Sendable {
   package var overrides = Overrides()
   /// How rollouts divide pools by version; a pool that is missing is divided as its file says.
   package var splits: [String: VersionSplit] = [:]
+  /// Backends that do worse than their pool's others.
+  package var drifting: Set<BackendKey> = []
   package var previous: World?
   /// Slots of backends that are gone but still have connections; not given away yet.
   package var busySlots: Set<BackendSlot> = []

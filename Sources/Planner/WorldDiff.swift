@@ -95,6 +95,7 @@ package struct WorldDiff: Hashable, Sendable, CustomStringConvertible {
       note("panic-threshold", before.panicThreshold, after.panicThreshold, &details)
       note("priority-threshold", before.priorityThreshold, after.priorityThreshold, &details)
       note("send-proxy", before.sendProxy, after.sendProxy, &details)
+      note("drift", before.drift, after.drift, &details)
       note("versions", before.versions, after.versions, &details)
       note("idle-connections", before.idleConnections, after.idleConnections, &details) { "\($0)" }
       return details

@@ -53,12 +53,17 @@ package struct SequentialTest: Codable, Hashable, Sendable {
     let pooled = (canary + self.control).share(prior: 0.01, weight: 2)
     let base = self.control.share(prior: pooled, weight: 2)
     let tried = canary.share(prior: pooled, weight: 2)
-    guard tried > base else { return }
-    let (a, b) = (Double(new.total), Double(control.total))
-    let null = (a * tried + b * base) / (a + b)
-    logEvidence +=
-      SequentialTest.gain(new, tried, null) + SequentialTest.gain(control, base, null)
+    logEvidence += SequentialTest.gain(new, control, bet: (tried, base))
     if logEvidence >= SequentialTest.log(1 / alpha) { isWorse = true }
+  }
+
+  /// What a block adds to the evidence: a bet on two shares that does not depend on it. Nothing, unless it is against the
+  /// canary. The expectation of its exponential is at most 1 while the shares are equal.
+  static func gain(_ new: Count, _ control: Count, bet: (canary: Double, control: Double)) -> Double {
+    guard bet.canary > bet.control else { return 0 }
+    let (a, b) = (Double(new.total), Double(control.total))
+    let null = (a * bet.canary + b * bet.control) / (a + b)
+    return gain(new, bet.canary, null) + gain(control, bet.control, null)
   }
 
   private static func gain(_ count: Count, _ share: Double, _ null: Double) -> Double {

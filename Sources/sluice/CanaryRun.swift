@@ -51,7 +51,7 @@ struct CanaryRun: Sendable {
 }
 
 extension CanaryBlock.Side {
-  fileprivate init(_ counts: BackendStatistics) {
+  init(_ counts: BackendStatistics) {
     let answers = counts.responses
     self.init(
       total: answers.successful + answers.redirection + answers.clientError + answers.serverError + counts.failures,
@@ -59,7 +59,7 @@ extension CanaryBlock.Side {
   }
 
   /// - Parameter old: nil: the backend's counters began at 0.
-  fileprivate func since(_ old: CanaryBlock.Side?) -> CanaryBlock.Side {
+  func since(_ old: CanaryBlock.Side?) -> CanaryBlock.Side {
     guard let old, old.total <= total, old.errors <= errors else { return self }
     var result = self
     result.total -= old.total

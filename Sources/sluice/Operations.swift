@@ -14,6 +14,7 @@ struct Operations: AdminOperations {
   let exporter: TraceExporter
   let trial: Trial
   let upgrade: Upgrade
+  let driftDriver: DriftDriver
 
   init(node: Node, config: ConfigFile, trial: Trial, upgrade: Upgrade) {
     self.node = node
@@ -22,6 +23,7 @@ struct Operations: AdminOperations {
     self.upgrade = upgrade
     rolloutDriver = RolloutDriver(node: node)
     exporter = TraceExporter(node: node)
+    driftDriver = DriftDriver(node: node)
   }
 
   func status() async -> StatusReport {
@@ -35,8 +37,9 @@ struct Operations: AdminOperations {
 
   func history() async -> HistoryReport { await recorder.report() }
   func panels() async -> PanelsReport {
-    let moving = PanelsReport(await vips(), await floatingIPs())
-    return PanelsReport(panels: moving.panels + (await routingPanels()))
+    var report = PanelsReport(await vips(), await floatingIPs())
+    report.panels += await routingPanels() + rolloutPanels() + driftPanels()
+    return report
   }
 
   /// Keeps the history, until its task is cancelled.

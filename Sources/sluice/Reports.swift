@@ -18,7 +18,11 @@ extension StatusReport {
       pools: zip(topology.pools, snapshot.standings).map { pool, standings in
         var report = PoolReport(
           name: pool.name, policy: pool.policy.name,
-          backends: zip(pool.backends, standings).map { BackendReport($0, $1, snapshot) })
+          backends: zip(pool.backends, standings).map { backend, standing in
+            var report = BackendReport(backend, standing, snapshot)
+            report.drift = snapshot.drifting[BackendKey(pool: pool.name, backend: backend.name)]
+            return report
+          })
         report.responseTimes = LatencyReport(snapshot.statistics.responseTimes[pool.name] ?? LatencyHistogram())
         return report
       })

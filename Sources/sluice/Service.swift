@@ -52,6 +52,7 @@ struct Service {
     let inbox = Task { await node.run() }
     let remembering = Task { await operations.remember() }
     let exporting = Task { await operations.exporter.run() }
+    let drifting = Task { await operations.driftDriver.run() }
     let listening = Task { await Service.heed(signals, operations) { end.yield(.signal($0)) } }
     await node.begin(topology)
     do {
@@ -118,6 +119,7 @@ struct Service {
     listening.cancel()
     remembering.cancel()
     exporting.cancel()
+    drifting.cancel()
     watching.cancel()
     inbox.cancel()
     Terminal.printError("sluice: stopped")

@@ -267,7 +267,7 @@ let badFiles: [Case] = [
     ),
     [
       "4:18 `backends`: expected a list of at least one address, found an empty one",
-      "5:5 `q`: expected a mapping with `balance`, `probe`, `agent`, `outlier`, `persistence`, `retry`, `timeouts`, `queue`, `slow-start`, `panic-threshold`, `priority-threshold`, `send-proxy`, `idle-connections`, `tls`, `backends`, `protocol`, `versions`, found nothing",
+      "5:5 `q`: expected a mapping with `balance`, `probe`, `agent`, `outlier`, `persistence`, `retry`, `timeouts`, `queue`, `slow-start`, `panic-threshold`, `priority-threshold`, `send-proxy`, `idle-connections`, `tls`, `backends`, `protocol`, `versions`, `drift`, found nothing",
       "6:3 pool `r`: expected `backends`: a list of addresses",
       "7:18 `backends`: expected a list of at least one address, found `127.0.0.1:80`",
     ]),

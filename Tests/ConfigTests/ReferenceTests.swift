@@ -205,6 +205,7 @@ import Testing
     expected.slowStart = .seconds(10)
     expected.panicThreshold = 0.5
     expected.priorityThreshold = 0.7
+    expected.drift.weight = 50
     expected.versions.header = "x-version"
     expected.versions.cookie = "version"
     #expect(try pool("web") == expected)

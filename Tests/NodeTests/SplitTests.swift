@@ -41,4 +41,22 @@ import Testing
     try await node.apply(.load(.sample()))
     #expect(fake.worlds.last?.splits == [:])
   }
+
+  @Test func aBackendThatDriftsLosesTheWeightThatItsPoolSays() async throws {
+    let (node, fake) = try await servingNode(.sample { $0.pools[0].drift.weight = 25 })
+    try await node.apply(.drift(.web(2), "errors: 9%"))
+    #expect(fake.worlds.last?.standings[0].map(\.effectiveWeight) == [10_000, 2_500, 10_000])
+    #expect(await node.snapshot().drifting == [.web(2): "errors: 9%"])
+    try await node.apply(
+      .load(
+        .sample {
+          $0.pools[0].drift.weight = 25; $0.pools[0].backends[1].weight = 40
+        }))
+    #expect(fake.worlds.last?.standings[0].map(\.effectiveWeight) == [10_000, 1_000, 10_000])
+    try await node.apply(.drift(.web(2), nil))
+    #expect(fake.worlds.last?.standings[0].map(\.effectiveWeight) == [10_000, 4_000, 10_000])
+    let events = await node.events(after: 0).events.filter { $0.kind == .drifting }
+    #expect(events.map(\.message) == ["errors: 9%", "as its pool's others again"])
+    await #expect(throws: Refusal.noSuchBackend(.web(9))) { try await node.apply(.drift(.web(9), nil)) }
+  }
 }
