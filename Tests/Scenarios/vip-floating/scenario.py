@@ -255,7 +255,11 @@ def hands(s, world):
         wait(world.agree, "all agree", 12, every=0.1)
         equal(world.table(), before, "the table")
         s.figure("flushed rules are back after", f"{time.monotonic() - begin:.1f} s", "looked at each 5 s")
-        equal(sum(e["kind"] == "repaired" for e in world.node.api("GET", "/v1/events")[1]["events"]), 2, "events")
+
+        def repairs():
+            return sum(e["kind"] == "repaired" for e in world.node.api("GET", "/v1/events")[1]["events"])
+
+        wait(lambda: repairs() == 2, "both repairs are among the events", 5)
         for address in ("203.0.113.5", "2001:db8:f::5"):
             equal(world.order("release", address=address)[0], 200, "release")
     with s.fact("a clean stop and a start interrupt nobody: rules and addresses stay"):
