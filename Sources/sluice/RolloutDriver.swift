@@ -101,7 +101,9 @@ actor RolloutDriver {
     guard let run = runs[pool], let path = run.versionPath else { return }
     for item in run.rollout.items {
       guard item.isVerified, let address = snapshot.address(pool, item.backend) else { continue }
-      runs[pool]?.versions[item.backend] = await WebCall.text(address, path: path)
+      // In two steps: `runs[pool]?…` opens its place before it evaluates what goes there, and others come in between.
+      let version = await WebCall.text(address, path: path)
+      runs[pool]?.versions[item.backend] = version
     }
   }
 
