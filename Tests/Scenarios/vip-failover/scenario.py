@@ -32,9 +32,9 @@ def plan():
 
 
 def bound(setup, event):
-    """The formula, 10% on top, and the client's own grain of 10 ms with what the scheduler adds; 60 ms at the least."""
+    """The formula, 10% on top, and the client's own grain of 10 ms with what the scheduler adds; 60 ms and that grain at the least."""
     silence = setup.skew() if event == "stop" else setup.down()
-    return max(silence * 1.1 + 20, 60)
+    return max(silence * 1.1 + 20, 70)
 
 
 def measure(s, number, setup, pair):
