@@ -55,7 +55,7 @@ package enum NodeMetrics {
     for (labels, loop) in loops { metrics.sample(labels, loop.busy) }
     metrics.begin(
       "sluice_worker_loop_lag_seconds", .histogram,
-      "How long a turn of the worker's loop took, each eighth measured: so long an event waits at most.")
+      "How long a turn of the worker's loop took, one of 32 measured: so long an event waits at most.")
     for (labels, loop) in loops { metrics.histogram(labels, loop.turns) }
   }
 

@@ -2,7 +2,7 @@
 package struct WorkerStatistics: Hashable, Codable, Sendable {
   /// Gauge: connections that it has, to clients and to backends.
   package var connections: UInt64 = 0
-  /// Microseconds in which it did not wait for events; an estimate, from each eighth turn.
+  /// Microseconds in which it did not wait for events; an estimate, from one turn of 32.
   package var busyMicroseconds: UInt64 = 0
   /// How long such a turn took: so long an event that comes meanwhile waits at most.
   package var turns = LatencyHistogram()
