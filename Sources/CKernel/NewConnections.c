@@ -11,13 +11,15 @@
 
 enum { most = 16 };
 
-// A listening TCP socket drops SYNs to these addresses (16 bytes each, IPv4 mapped) without a word, so that clients try
-// again; all else goes on. None: no longer. 0, or an errno.
+// A listening TCP socket takes SYNs again. 0, or an errno.
+int sluice_hear_new(int fd) {
+  int none = 0;
+  return setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &none, sizeof none) == 0 || errno == ENOENT ? 0 : errno;
+}
+
+// A listening TCP socket drops SYNs to these addresses (16 bytes each, IPv4 mapped), or all when there are none, without a
+// word, so that clients try again; handshakes that are under way go on, and all else. 0, or an errno.
 int sluice_drop_new(int fd, const unsigned char *addresses, size_t count) {
-  if (count == 0) {
-    int none = 0;
-    return setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &none, sizeof none) == 0 || errno == ENOENT ? 0 : errno;
-  }
   if (count > most) return E2BIG;
   static const unsigned char mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
   struct sock_filter code[8 + most * 10];
@@ -31,6 +33,7 @@ int sluice_drop_new(int fd, const unsigned char *addresses, size_t count) {
   PUT(BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0x12));
   PUT(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x02, 1, 0));
   ACCEPT;
+  if (count == 0) DROP;
   PUT(BPF_STMT(BPF_LD | BPF_B | BPF_ABS, (uint32_t)SKF_NET_OFF));
   PUT(BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0xf0));
   unsigned short version = n;

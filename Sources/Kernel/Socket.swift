@@ -123,9 +123,6 @@ package enum Socket {
     _ = unsafe setsockopt(fd, SOL_SOCKET, SO_LINGER, &value, socklen_t(MemoryLayout<linger>.size))
   }
 
-  /// Whether a listening TCP socket drops SYNs unanswered, so that clients try again a second later.
-  package static func hold(_ fd: Int32, _ isHeld: Bool) { _ = sluice_hold_newcomers(fd, isHeld ? 1 : 0) }
-
   package static func setNoDelay(_ fd: Int32) { try? set(fd, Int32(IPPROTO_TCP), TCP_NODELAY, 1) }
 
   /// The result of a connection attempt; nil: connected.

@@ -48,6 +48,7 @@ package final class DataPlane: Sendable {
     var owners: [BackendSlot: BackendKey] = [:]
     var handles: [Thread.Handle] = []
     var isDraining = false
+    var parting = Parting()
     /// The sockets belong to another process, too.
     var isHandedOver = false
     /// What earlier processes of this node have counted.
@@ -325,16 +326,6 @@ package final class DataPlane: Sendable {
       for (key, bound) in state.binds where bound.isShared && !state.isHandedOver { removeFile(of: bound, key) }
     }
     for mailbox in mailboxes { mailbox.post(.drain(isHandedOver: isHandedOver)) }
-  }
-
-  /// What the listeners do while the node leaves, before it drains.
-  package func setDoors(_ doors: Doors) {
-    state.withLock { state in
-      for (key, bound) in state.binds where !key.datagram && !bound.isShared {
-        for descriptor in bound.descriptors { Socket.hold(descriptor, doors == .held) }
-      }
-    }
-    for mailbox in mailboxes { mailbox.post(.doors(doors)) }
   }
 
   package var openConnections: Int { shared.openConnections.load(ordering: .relaxed) }

@@ -3,11 +3,33 @@ internal import Kernel
 internal import Reactor
 internal import Synchronization
 
-/// HTTP clients of a node that is about to lose an address, but not its life: they are asked to connect anew, and
-/// counted.
+/// Why clients are asked to connect anew, and who is not heard when they do: the node leaves, or only an address does.
+struct Parting {
+  var doors = Doors.open
+  var losesAddress = false
+  /// Whose newcomers already belong to another node.
+  var lost: [IPAddress] = []
+
+  var isOn: Bool { doors != .open || losesAddress }
+  var newcomers: Newcomers { doors == .held ? .unheard : lost.isEmpty ? .heard : .unheardAt(lost) }
+}
+
 extension DataPlane {
-  /// From now on each answer is the last of its connection (`Connection: close`, GOAWAY), until it is taken back.
-  package func part(_ isParting: Bool) { for mailbox in mailboxes { mailbox.post(.part(isParting)) } }
+  /// What the listeners do while the node leaves, before it drains.
+  package func setDoors(_ doors: Doors) {
+    change { $0.doors = doors }
+    askToPart()
+  }
+
+  /// The node is about to lose an address, but not its life: from now on each answer is the last of its connection
+  /// (`Connection: close`, GOAWAY), until it is taken back.
+  package func part(_ isParting: Bool) {
+    change { $0.losesAddress = isParting }
+    askToPart()
+  }
+
+  /// Clients that come to these addresses hear nothing, and try again in a moment; none: all are heard again.
+  package func dropNew(to addresses: [IPAddress]) { change { $0.lost = addresses } }
 
   /// HTTP clients that were there when `part` began, and all that are there now.
   ///
@@ -18,15 +40,21 @@ extension DataPlane {
     return census.wait()
   }
 
-  /// Clients that come to these addresses hear nothing, and try again in a moment; none: all are heard again.
-  package func dropNew(to addresses: [IPAddress]) {
+  private func change(_ edit: (inout Parting) -> Void) {
     state.withLock { state in
+      let before = state.parting.newcomers
+      edit(&state.parting)
+      let newcomers = state.parting.newcomers
+      guard newcomers != before else { return }
       for (key, bound) in state.binds where !key.datagram && !bound.isShared {
-        for descriptor in bound.descriptors {
-          try? Socket.dropNew(descriptor, to: Array(addresses.prefix(Socket.dropLimit)))
-        }
+        for descriptor in bound.descriptors { try? Socket.hear(descriptor, newcomers) }
       }
     }
+  }
+
+  private func askToPart() {
+    let isOn = state.withLock { $0.parting.isOn }
+    for mailbox in mailboxes { mailbox.post(.part(isOn)) }
   }
 }
 
@@ -53,8 +81,7 @@ final class Census: Sendable {
 extension Worker {
   mutating func part(_ isOn: Bool) {
     guard !isDraining else { return }
-    losesAddress = isOn
-    settleParting()
+    isParting = isOn
     guard isOn else { return }
     for index in streams.indices where streams.isUsed(index) && streams[index].role == .client {
       guard streams[index].flags.contains(.http) || streams[index].phase == .trunk else { continue }

@@ -16,8 +16,6 @@ enum WorkerOrder: Sendable {
   /// Take no new clients; end what can be ended.
   /// Where another process has the sockets, whoever waits in their queues is its.
   case drain(isHandedOver: Bool)
-  /// The node leaves, or stays after all: whether connections outlive their requests.
-  case doors(Doors)
   /// Whether each answer is the last of its connection.
   case part(Bool)
   /// How many clients are there?
@@ -122,9 +120,7 @@ struct Worker: ~Copyable {
   var now: Instant
   var milliseconds: Int64
   var isDraining = false
-  /// Why connections end with their requests: the node leaves, or an address does, or it drains.
-  var doors = Doors.open
-  var losesAddress = false
+  /// Each answer is the last of its connection: the node drains, or is about to, or an address goes (Parting).
   var isParting = false
   /// Another process goes on with the node's work.
   var isHandedOver = false
@@ -309,7 +305,6 @@ struct Worker: ~Copyable {
       case .adopt(let snapshot, let sockets, let latch):
         adopt(snapshot, sockets)
         latch.arrive()
-      case .doors(let doors): adopt(doors)
       case .part(let isOn): part(isOn)
       case .count(let census): count(census)
       case .drain(let isHandedOver): drain(isHandedOver: isHandedOver)

@@ -167,16 +167,6 @@ extension Worker {
     }
   }
 
-  /// The node will leave, or stays after all.
-  mutating func adopt(_ doors: Doors) {
-    guard !isDraining else { return }
-    self.doors = doors
-    settleParting()
-    if doors != .open { dismissClients() }
-  }
-
-  mutating func settleParting() { isParting = isDraining || losesAddress || doors != .open }
-
   /// Who has no request under way gets a moment to send what is on its way, and then no more.
   mutating func dismissClients() {
     for index in streams.indices where streams.isUsed(index) && streams[index].role == .client {

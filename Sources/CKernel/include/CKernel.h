@@ -9,7 +9,6 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
-#include "Doors.h"
 #include "Guard.h"
 #include "Peer.h"
 
@@ -69,10 +68,12 @@ ssize_t sluice_send_raw(
 int sluice_packet_socket(int link, int protocol, int only_advertisements);
 ssize_t sluice_receive_frame(int fd, uint8_t *buffer, size_t size);
 
-// For the calling thread.
-// Listening TCP sockets: drops SYNs to these addresses (16 bytes each, IPv4 mapped); none: no longer. 0, or an errno.
+// Listening TCP sockets: drops SYNs to these addresses (16 bytes each, IPv4 mapped), or to all when there are none; takes
+// them again. 0, or an errno.
 int sluice_drop_new(int fd, const unsigned char *addresses, size_t count);
+int sluice_hear_new(int fd);
 
+// For the calling thread.
 int sluice_set_timer_slack(unsigned long nanoseconds);
 int sluice_set_realtime(int priority);
 
