@@ -16,21 +16,23 @@ package enum IO {
   }
 
   /// Gathers several pieces into one send.
-  @unsafe package static func send(_ fd: Int32, pieces: UnsafeMutablePointer<iovec>, count: Int) -> Transfer {
+  @unsafe package static func send(
+    _ fd: Int32, pieces: UnsafeMutablePointer<iovec>, count: Int, more: Bool = false
+  ) -> Transfer {
     // PERF: one piece is the rule, and send is 0.1 µs cheaper than sendmsg.
     if count == 1 {
-      return unsafe send(fd, UnsafeRawBufferPointer(start: pieces[0].iov_base, count: pieces[0].iov_len))
+      return unsafe send(fd, UnsafeRawBufferPointer(start: pieces[0].iov_base, count: pieces[0].iov_len), more: more)
     }
     var message = unsafe msghdr()
     unsafe message.msg_iov = pieces
     unsafe message.msg_iovlen = count
-    let sent = unsafe sendmsg(fd, &message, Int32(MSG_NOSIGNAL))
+    let sent = unsafe sendmsg(fd, &message, Int32(MSG_NOSIGNAL) | (more ? Int32(MSG_MORE) : 0))
     return Transfer(returned: sent, error: errno)
   }
 
   /// Two pieces in one send.
   @unsafe package static func send(
-    _ fd: Int32, _ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer
+    _ fd: Int32, _ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer, more: Bool = false
   ) -> Transfer {
     // SAFETY: the kernel only reads from what the pieces point to, within the call.
     var pieces = unsafe (
@@ -38,7 +40,7 @@ package enum IO {
       iovec(iov_base: UnsafeMutableRawPointer(mutating: second.baseAddress), iov_len: second.count)
     )
     return unsafe withUnsafeMutableBytes(of: &pieces) { memory in
-      unsafe send(fd, pieces: memory.baseAddress!.assumingMemoryBound(to: iovec.self), count: 2)
+      unsafe send(fd, pieces: memory.baseAddress!.assumingMemoryBound(to: iovec.self), count: 2, more: more)
     }
   }
 

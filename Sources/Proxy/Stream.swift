@@ -69,6 +69,8 @@ struct Stream: BitwiseCopyable {
     static let refused = Flags(rawValue: 1 << 21)
     /// Client: it was there when the node began to part with an address.
     static let old = Flags(rawValue: 1 << 22)
+    /// Client: what is sent next is its last, and the connection's end follows in the same turn.
+    static let closing = Flags(rawValue: 1 << 23)
   }
 
   static let none = UInt32.max

@@ -78,6 +78,7 @@ extension Worker {
     counters.addResponse(exchanges[exchange].listener, status: Int(status))
     if exchanges[exchange].flags.contains(.setCookie) { exchanges[exchange].flags.remove(.setCookie) }
     exchanges[exchange].flags.insert(.responseDone)
+    if !keep { streams[client].flags.insert(.closing) }
     let delivery = deliverOutgoing(0..<outgoing.count, to: client)
     guard delivery != .failed else { return abort(exchange, .clientClosed) }
     guard keep, delivery == .sent, !isBranch(client) else { return retireAndLinger(exchange) }

@@ -253,11 +253,14 @@ extension Worker {
     } catch {
       return backendFailed(exchange, .bodyCut)
     }
-    if done { exchanges[exchange].flags.insert(.responseDone) }
+    let client = exchanges[exchange].client
+    if done {
+      exchanges[exchange].flags.insert(.responseDone)
+      if exchanges[exchange].flags.isDisjoint(with: .clientKeepAlive) { streams[client].flags.insert(.closing) }
+    }
     // Bytes behind the response's end: that connection is not to be trusted again.
     if start + taken < incoming.count { exchanges[exchange].flags.remove(.backendKeepAlive) }
     exchanges[exchange].bytesOut += Int64(taken)
-    let client = exchanges[exchange].client
     var delivery = Delivery.sent
     if fresh, taken <= Worker.copyLimit, taken <= outgoing.room {
       outgoing.append(incoming, start..<start + taken)

@@ -89,12 +89,15 @@ package import Kernel
   }
 
   /// Sends everything, and a range of another region behind it; one system call.
-  package func send(before other: borrowing ByteRegion, _ range: Range<Int>, to fd: Int32) -> Transfer {
+  package func send(
+    before other: borrowing ByteRegion, _ range: Range<Int>, to fd: Int32, more: Bool = false
+  ) -> Transfer {
     precondition(range.lowerBound >= 0 && range.upperBound <= other.count)
     // SAFETY: both pieces lie within their regions, which live through the call.
     return unsafe IO.send(
       fd, UnsafeRawBufferPointer(start: memory, count: count),
-      UnsafeRawBufferPointer(start: other.memory + range.lowerBound, count: range.count))
+      UnsafeRawBufferPointer(start: other.memory + range.lowerBound, count: range.count),
+      more: more)
   }
 
   @unsafe @inlinable @inline(__always) public mutating func append(raw bytes: UnsafeRawBufferPointer) {
