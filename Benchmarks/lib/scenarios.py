@@ -102,10 +102,10 @@ ALL = (
         "h2-h2", "the same to a backend that speaks HTTP/2 (nginx: as gRPC)", everybody(H2H2, PEERS[:3]),
         client=load.h2load, backend="nghttpd --trailer=x-sum:1", backends=1, at_most=1.0, aim=0.85),
     Scenario(
-        "grpc-unary", "gRPC's unary calls: a message of 24 bytes up and down, status in the trailers",
+        "grpc-unary", "gRPC's unary calls: a message of 24 bytes up, a small one down, status in the trailers",
         everybody(H2H2, PEERS[:3]),
         client=lambda p, port, s: load.h2load(p, port, s, message=b"\0\0\0\0\x13some bytes of a call"),
-        backend="nghttpd --echo-upload --trailer=grpc-status:0", backends=1, at_most=1.0, aim=0.85),
+        backend="nghttpd --trailer=grpc-status:0", backends=1, at_most=1.0, aim=0.85),
     Scenario(
         "tcp-small", f"64 bytes there and back over TCP, {CONNECTIONS} connections", everybody(TCP, PEERS[:4]),
         client=lambda p, port, s: load.loadgen(p, "tcp", port, s, connections=CONNECTIONS, size=64),
@@ -150,7 +150,7 @@ ALL = (
         "tls-handshake", "a full handshake (TLS 1.3, ECDSA P-256) and one request for each connection", everybody(SECURE, PEERS[:3]),
         client=lambda p, port, s: load.wrk(p, port, s, secure=True, close=True), unit="handshake", at_most=1.0, aim=0.95),
     Scenario(
-        "tls-resumed", "a resumed handshake (TLS 1.2, ticket) for each connection, one at a time", everybody(SECURE, PEERS[:3]),
+        "tls-resumed", "a resumed handshake (TLS 1.2, ticket) for each connection, four clients at once", everybody(SECURE, PEERS[:3]),
         client=load.resumed, unit="handshake", at_most=1.0, aim=0.95),
     Scenario(
         "h2-tls", "HTTP/2 over TLS 1.3, 8 connections of 32 streams, tiny responses of HTTP/1.1 backends",
