@@ -1,6 +1,7 @@
 /// What a line of the access log can say of an exchange; the names are those of the JSON form.
 package enum LogField: String, Hashable, Sendable, CaseIterable {
-  case time, listener, client, method, host, path, status, route, pool, backend
+  case time, listener, client, method, host, path
+  case `protocol`, tls, status, route, pool, backend
   case grpcStatus = "grpc_status"
   case tries
   case bytesIn = "bytes_in"

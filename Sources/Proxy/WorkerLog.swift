@@ -2,6 +2,7 @@ import HTTP
 import Kernel
 import Model
 import Reactor
+import TLS
 
 /// The access log: one JSON object a line.
 extension Worker {
@@ -16,6 +17,8 @@ extension Worker {
     // The line must stay a line: a target that would not fit is cut.
     let target = head.pathAndQueryRange
     text.append(json: incoming, target.lowerBound..<min(target.upperBound, target.lowerBound + Worker.loggedPath))
+    text.append("\",\"protocol\":\"")
+    text.append(isBranch(index) ? "HTTP/2" : head.minorVersion == 0 ? "HTTP/1.0" : "HTTP/1.1")
     text.append("\"")
     if !text.overflowed { _ = buffers.append(text, 0..<text.count, to: &exchanges[exchange].log) }
   }
@@ -74,6 +77,12 @@ extension Worker {
     log.block.append("\"")
   }
 
+  /// Of the connection behind a client; nil in clear.
+  func tlsVersion(_ client: UInt32) -> StaticString? {
+    let channel = streams[connection(of: client)].channel
+    return channel == Stream.none ? nil : channels.versionName(channel)
+  }
+
   mutating func writeLog(_ exchange: UInt32) {
     guard log.isEnabled else { return }
     let row = Int(exchanges[exchange].pool)
@@ -90,6 +99,11 @@ extension Worker {
     if !exchanges[exchange].log.isEmpty {
       log.block.append(byte: UInt8(ascii: ","))
       buffers.copy(exchanges[exchange].log, to: &log.block)
+    }
+    if let version = tlsVersion(exchanges[exchange].client) {
+      log.block.append(",\"tls\":\"")
+      log.block.append(version)
+      log.block.append("\"")
     }
     log.block.append(",\"status\":")
     log.block.append(decimal: UInt64(exchanges[exchange].status))

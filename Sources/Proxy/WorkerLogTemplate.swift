@@ -9,6 +9,7 @@ struct LogLine {
   var route: CompiledRoute?
   var pool: CompiledPool?
   var backend: Int?
+  var tls: StaticString?
   var status: Int64 = -1
   var grpcStatus: Int64 = -1
   var tries: Int64 = -1
@@ -37,6 +38,7 @@ extension Worker {
     let state = exchanges[exchange]
     var line = LogLine(listener: listener, client: streams[state.client].source, reason: state.ending.text)
     (line.route, line.pool, line.backend) = (route, pool, backend)
+    line.tls = tlsVersion(state.client)
     line.status = Int64(state.status)
     if state.flags.contains(.grpc), state.grpcStatus != Exchange.noStatus { line.grpcStatus = Int64(state.grpcStatus) }
     line.tries = Int64(state.tries)
@@ -48,7 +50,7 @@ extension Worker {
     write(line, request: state.log)
   }
 
-  /// - Parameter request: `"method":"…","host":"…","path":"…"`, or nothing.
+  /// - Parameter request: `"method":"…","host":"…","path":"…","protocol":"…"`, or nothing.
   mutating func write(_ line: LogLine, request: Chain) {
     guard let template = current.logTemplate else { return }
     text.clear()
@@ -72,6 +74,8 @@ extension Worker {
     case .method: appendRequest(0)
     case .host: appendRequest(1)
     case .path: appendRequest(2)
+    case .protocol: appendRequest(3)
+    case .tls: if let version = line.tls { log.block.append(version) } else { dash() }
     case .status: append(line.status)
     case .route: if let name = line.route?.name { log.block.append(json: name) } else { dash() }
     case .pool: if let pool = line.pool { log.block.append(pool.loggedName) } else { dash() }

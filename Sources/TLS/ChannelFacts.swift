@@ -76,6 +76,15 @@ extension Channels {
     unsafe String(cString: SSL_get_version(channels[index].session))
   }
 
+  /// The same for the log: nothing is allocated.
+  package func versionName(_ index: UInt32) -> StaticString {
+    switch unsafe SSL_version(channels[index].session) {
+    case TLS1_3_VERSION: "TLSv1.3"
+    case TLS1_2_VERSION: "TLSv1.2"
+    default: "TLS"
+    }
+  }
+
   package func cipher(_ index: UInt32) -> String {
     // SAFETY: a constant string.
     guard let name = unsafe SSL_CIPHER_get_name(SSL_get_current_cipher(channels[index].session)) else { return "" }

@@ -13,7 +13,7 @@ from lib.wire import Wire, get
 
 LIMIT = 120
 LINE = re.compile(
-    r'(\S+) "(\S+) (\S+) (\S+)" (\d+) (\S+)/(\S+) tries=(\S+) q=(\S+) c=(\S+) f=(\S+) t=(\d+) (\S+) (.+) \{x\}$')
+    r'(\S+) "(\S+) (\S+) (\S+)" (?:HTTP/1\.1|-) - (\d+) (\S+)/(\S+) tries=(\S+) q=(\S+) c=(\S+) f=(\S+) t=(\d+) (\S+) (.+) \{x\}$')
 
 
 def run(s):
@@ -121,10 +121,10 @@ def syslog(s, receiver, slow):
             wire.send("GET /a\x00b HTTP/1.1\r\nHost: x\r\n\r\n")
             equal(wire.response().status, 400, "status")
         line = receiver.one(lambda l: "malformed-request" in l, "the line")
-        contains(line, '"- - -" 400 -/-')
+        contains(line, '"- - -" - - 400 -/-')
     with s.fact("a TCP connection has its line, too"):
         equal(get(s.port("plain"), headers={"Connection": "close"}).status, 200, "status")
-        line = receiver.one(lambda l: '"- - -" 0 web/a' in l, "the line")
+        line = receiver.one(lambda l: '"- - -" - - 0 web/a' in l, "the line")
         contains(line, "tries=1")
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import json
 import os
 import re
 import ssl
@@ -14,7 +15,7 @@ from lib.node import Node
 from lib.origin import Origin, Server, read_proxy
 from lib.peers import haproxy, nginx, websocket_echo
 from lib.pki import Authority, curl, s_client
-from lib.scenario import contains, ensure, equal
+from lib.scenario import contains, ensure, equal, wait
 from lib.wire import Wire
 
 
@@ -100,6 +101,14 @@ def negotiation(s, get, origin, ca):
     with s.fact("http/1.1 for a client that wants it, or that knows no ALPN"):
         for words in (["--http1.1"], ["--no-alpn"]):
             equal(get("web", *words, "-o", "/dev/null", "-w", "%{http_version} %{http_code}")[1], "1.1 200", " ".join(words))
+    with s.fact("the access log tells protocol and version of TLS"):
+        for words in (["--tls-max", "1.2"], ["--tls-max", "1.2", "--http1.1"], ["--http1.1"], []):
+            equal(get("web", *words, "-o", "/dev/null", path="/told-by-log")[0], 0, " ".join(words))
+        seen = lambda: [
+            (line.get("protocol"), line.get("tls")) for line in map(json.loads, s.path("access.log").read_text().splitlines())
+            if line.get("path") == "/told-by-log"]
+        wait(lambda: len(seen()) == 4, "four lines", 5)
+        equal(seen(), [("HTTP/2", "TLSv1.2"), ("HTTP/1.1", "TLSv1.2"), ("HTTP/1.1", "TLSv1.3"), ("HTTP/2", "TLSv1.3")], "lines")
     with s.fact("where HTTP/2 is off, it is not offered"):
         equal(get("off", "-o", "/dev/null", "-w", "%{http_version} %{http_code}")[1], "1.1 200", "version and status")
     with s.fact("RFC 9113 §9.2.2: a cipher of its list is HTTP/1.1's, and a good one is not"):
