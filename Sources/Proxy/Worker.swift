@@ -52,6 +52,7 @@ struct Worker: ~Copyable {
   struct Acceptor {
     var socket: ListeningSocket
     var paused = false
+    var burst = AcceptBurst()
   }
 
   /// A snapshot that exchanges may still refer to.
@@ -210,7 +211,7 @@ struct Worker: ~Copyable {
       if event.ending { streams[index].flags.insert(.ending) }
       if event.writable { streams[index].flags.insert(.writable) }
       advance(index, writable: event.writable)
-    case Token.Kind.acceptor.rawValue: acceptAll(index)
+    case Token.Kind.acceptor.rawValue: accept(index)
     case Token.Kind.datagrams.rawValue: receiveDatagrams(index)
     case Token.Kind.session.rawValue: receiveReplies(index, generation: Token.generation(event.token))
     case Token.Kind.mailbox.rawValue: readMail()

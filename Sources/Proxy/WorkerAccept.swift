@@ -6,27 +6,40 @@ import Synchronization
 
 /// From a listening socket to a client's stream.
 extension Worker {
-  static let acceptBatch = 128
+  /// At an event of the socket.
+  mutating func accept(_ key: UInt32) {
+    guard var burst = acceptors[key]?.burst else { return }
+    burst.begin(turn: turns)
+    let (accepted, isEmptied) = accept(key, atMost: burst.size)
+    burst.end(turn: turns, accepted: accepted, isEmptied: isEmptied)
+    acceptors[key]?.burst = burst
+  }
 
-  mutating func acceptAll(_ key: UInt32, atMost limit: Int = Worker.acceptBatch) {
+  @discardableResult
+  mutating func accept(_ key: UInt32, atMost limit: Int) -> (accepted: Int, isEmptied: Bool) {
     guard let socket = acceptors[key]?.socket, acceptors[key]?.paused == false,
       let listener = current.listeners[Int(socket.row)]
-    else { return }
-    for _ in 0..<limit {
+    else { return (0, false) }
+    for accepted in 0..<limit {
       guard shared.listenerConnections.load(Int(socket.row), 0) < listener.model.limits.connections,
         handshaking < listener.tls?.model.handshakes ?? .max
-      else { return pauseAccepting(key) }
+      else {
+        pauseAccepting(key)
+        return (accepted, false)
+      }
       switch Socket.accept(socket.descriptor) {
       case .connection(let fd, let source): admit(fd, source, listener)
-      case .none: return
+      case .none: return (accepted, true)
       case .failed(let error):
         // ECONNABORTED and the like concern one client; without descriptors or memory, clients wait in the backlog.
         if [.noDescriptors, .noDescriptorsInSystem, .noMemory, .noBuffers].contains(error) {
           log.warn("\(listener.model.name): cannot accept: \(error); new clients wait")
-          return pauseAccepting(key)
+          pauseAccepting(key)
+          return (accepted, false)
         }
       }
     }
+    return (limit, false)
   }
 
   private mutating func pauseAccepting(_ key: UInt32) {

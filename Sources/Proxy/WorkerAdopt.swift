@@ -116,7 +116,7 @@ extension Worker {
     if socket.transport == .udp {
       closeSessions(of: key)
     } else if !socket.isShared, !isHandedOver {
-      acceptAll(key, atMost: Socket.backlog)
+      accept(key, atMost: Socket.backlog)
     }
     epoll.remove(socket.descriptor)
     acceptors[key] = nil
