@@ -24,6 +24,20 @@ extension Rows {
     try Row.fetchAll(db, sql: "SELECT * FROM flow ORDER BY created").compactMap(claim)
   }
 
+  /// The oldest that nobody carries out. Only these are read as a whole: thousands may wait.
+  package func freeFlows(
+    limit: Int, _ isFree: (_ id: String, _ owner: String?, _ lease: Timestamp) -> Bool
+  ) throws -> [Claim] {
+    let waiting = try Row.fetchCursor(db, sql: "SELECT id, owner, lease FROM flow ORDER BY rowid")
+    var ids: [String] = []
+    while ids.count < limit, let row = try waiting.next() {
+      if isFree(row["id"], row["owner"], Timestamp(microseconds: row["lease"])) { ids.append(row["id"]) }
+    }
+    return try ids.compactMap { id in
+      try Row.fetchOne(db, sql: "SELECT * FROM flow WHERE id = ?", arguments: [id]).flatMap(claim)
+    }
+  }
+
   private func claim(_ row: Row) -> Claim? {
     let text: String = row["document"]
     guard let document = try? JSON(parsing: text), let flow = Flow(document) else { return nil }

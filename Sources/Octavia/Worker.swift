@@ -69,12 +69,13 @@ package final class Worker: Sendable {
     let taken: [Flow]? =
       try? await store.write { rows in
         var taken: [Flow] = []
-        for claim in try rows.flows() where taken.count < room && !busy.contains(claim.flow.id) {
-          let isFree = claim.owner.map { $0 == owner || claim.lease < now || ProcessName.isDead($0) } ?? true
-          guard isFree, try rows.take(claim.flow.id, owner: owner, from: claim.owner, until: now + Self.lease) else {
-            continue
+        let free = try rows.freeFlows(limit: room) { id, holder, lease in
+          !busy.contains(id) && (holder.map { $0 == owner || lease < now || ProcessName.isDead($0) } ?? true)
+        }
+        for claim in free {
+          if try rows.take(claim.flow.id, owner: owner, from: claim.owner, until: now + Self.lease) {
+            taken.append(claim.flow)
           }
-          taken.append(claim.flow)
         }
         return taken
       }

@@ -21,12 +21,14 @@ AMPHORAE = int(os.environ.get("OCTAVIA_AMPHORAE", "400"))
 LIMIT = 120 + AMPHORAE // 10
 KEY = "a-key-of-this-scenario"
 ROUNDS = 3
+# Nobody sends heartbeats while the load balancers are made.
+QUIET = 60 + AMPHORAE // 20
 SETTINGS = f"""
 directory: ${{dir}}/state
 compute: noop
 api: {{ bind: "127.0.0.1:${{controller}}" }}
 amphora: {{ topology: ACTIVE_STANDBY }}
-health: {{ bind: "127.0.0.1:${{health}}", key: {KEY}, timeout: 60s, grace: 60s }}
+health: {{ bind: "127.0.0.1:${{health}}", key: {KEY}, timeout: {QUIET}s, grace: {QUIET}s }}
 """
 
 
