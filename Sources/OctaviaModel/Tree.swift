@@ -61,6 +61,16 @@ package struct Tree: Hashable, Sendable {
     for (position, record) in records.enumerated() { index[record.id] = position }
   }
 
+  /// Thousands at once; nothing belongs to them, and nothing else changes by their end.
+  mutating func removeLeaves(_ ids: Set<String>) {
+    if ids.isEmpty { return }
+    records.removeAll { ids.contains($0.id) }
+    changed.subtract(ids)
+    removed.formUnion(ids)
+    index = [:]
+    for (position, record) in records.enumerated() { index[record.id] = position }
+  }
+
   /// The resource and all that belongs to it.
   package func subtree(_ id: String) -> [Record] {
     guard let record = self[id] else { return [] }

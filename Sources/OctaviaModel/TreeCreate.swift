@@ -86,8 +86,8 @@ extension Tree {
   }
 
   func check(member: inout Record, _ deployment: Deployment) throws(APIError) {
+    try check(memberAlone: &member, deployment)
     let address = member.text("address")
-    if deployment.reservedAddresses.contains(address) { throw .invalidOption(address, "member address") }
     if all(.member, "pool_id", member.text("pool_id")).contains(where: {
       $0.id != member.id && $0.text("address") == address && $0["protocol_port"] == member["protocol_port"]
     }) {
@@ -95,6 +95,12 @@ extension Tree {
         409,
         "Another member on this pool is already using ip \(address) on protocol_port \(member.number("protocol_port"))")
     }
+  }
+
+  /// All but its place among the others.
+  func check(memberAlone member: inout Record, _ deployment: Deployment) throws(APIError) {
+    let address = member.text("address")
+    if deployment.reservedAddresses.contains(address) { throw .invalidOption(address, "member address") }
     member.operating = healthMonitor(of: member.text("pool_id")) == nil ? .noMonitor : .offline
   }
 

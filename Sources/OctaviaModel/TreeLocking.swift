@@ -43,6 +43,7 @@ extension Tree {
 
   /// The amphorae do what was asked for: nothing is pending any more.
   package mutating func settle(source: Source) {
+    removeLeaves(Set(records.filter { $0.kind == .member && $0.isDeleted }.map(\.id)))
     for record in records where record.kind.isChild && record.isDeleted { removeSubtree(record.id) }
     for record in records where record.kind.isChild || record.kind == .loadBalancer {
       guard record.provisioning.isPending else { continue }

@@ -104,6 +104,7 @@ extension Tree {
     guard let parent = self[.pool, pool] else { throw .notFound("Pool", pool) }
     let old = all(.member, "pool_id", pool)
     func key(_ body: JSONObject) -> String { "\(body["address"]?.string ?? "") \(body["protocol_port"]?.int ?? 0)" }
+    let places = Dictionary(old.map { (key($0.fields), $0) }) { first, _ in first }
     if Set(bodies.map(key)).count < bodies.count {
       throw .validation("Member has duplicate address and protocol_port")
     }
@@ -112,14 +113,14 @@ extension Tree {
     for body in bodies {
       var record = Kind.member.record(body, id: source.makeID(), project: loadBalancer["project_id"], now: source.now)
       record["pool_id"] = .string(parent.id)
-      if let same = old.first(where: { key($0.fields) == key(body) }) {
+      if let same = places[key(body)] {
         kept.insert(same.id)
         record["id"] = .string(same.id)
         record["created_at"] = same["created_at"]
         record.operating = same.operating
         record.provisioning = .pendingUpdate
       } else {
-        try check(member: &record, deployment)
+        try check(memberAlone: &record, deployment)
       }
       put(record)
     }
