@@ -107,7 +107,7 @@ package struct API: Sendable {
     throw APIError(405, title: "Method Not Allowed", description: "", allow: methods.sorted().joined(separator: ", "))
   }
 
-  private func identify(_ request: APIRequest) async throws -> Identity {
+  func identify(_ request: APIRequest) async throws -> Identity {
     var identity = Identity()
     switch authentication {
     case .none(let project):

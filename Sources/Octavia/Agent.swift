@@ -47,7 +47,14 @@ package final class Agent: Sendable {
     resume()
     defer { stopAll() }
     try await withThrowingTaskGroup(of: Void.self) { group in
-      group.addTask { try await AgentServer(agent: self).run(ready: ready) }
+      let settings = settings
+      let server = AgentServer(
+        host: settings.host, port: settings.port,
+        identity: {
+          try AgentIdentity.load(certificate: settings.certificateFile, authority: settings.authorityFile)
+        },
+        answer: { await AgentAPI(agent: self).answer($0, $1, $2) })
+      group.addTask { try await server.run(ready: ready) }
       group.addTask { await self.beat() }
       defer { group.cancelAll() }
       try await group.next()
@@ -138,7 +145,8 @@ package final class Agent: Sendable {
       settings.vrrp == .sluice
       ? [binary, "run", vrrpFile]
       : [
-        settings.keepalived, "-n", "-l", "-D", "-f", vrrpFile, "-p", "\(base)/keepalived.pid", "-r", "\(base)/vrrp.pid",
+        settings.keepalived, "-n", "-l", "-D",
+        "-f", vrrpFile, "-p", "\(base)/keepalived.pid", "-r", "\(base)/vrrp.pid",
         "-c", "\(base)/checkers.pid",
       ]
     let daemon = state.withLockedValue { state in

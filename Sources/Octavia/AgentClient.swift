@@ -6,13 +6,14 @@ struct AgentClient: Sendable {
   let http: HTTPClient
   let base: String
   let deadline: Duration
+  /// For the connection alone.
+  var patience = Duration.seconds(10)
 
   func call(
-    _ method: String, _ path: String, _ body: [UInt8] = [], deadline: Duration? = nil,
-    patience: Duration = .seconds(10)
+    _ method: String, _ path: String, _ body: [UInt8] = [], deadline: Duration? = nil, patience: Duration? = nil
   ) async throws -> HTTPAnswer {
     var call = HTTPCall(method: method, url: "\(base)/1.0/\(path)", body: body, deadline: deadline ?? self.deadline)
-    call.patience = patience
+    call.patience = patience ?? self.patience
     return try await http.send(call)
   }
 
@@ -30,6 +31,19 @@ struct AgentClient: Sendable {
 
   func json(_ method: String, _ path: String, _ document: JSON, allowing: Set<Int> = []) async throws {
     try await must(method, path, Array(document.text.utf8), allowing: allowing)
+  }
+
+  /// A port that a cloud has just attached appears on the machine a moment later.
+  func plug(_ path: String, _ document: JSON) async throws {
+    let end = ContinuousClock.now + .seconds(15)
+    while true {
+      let answer = try await must("POST", "plug/\(path)", Array(document.text.utf8), allowing: [404, 409])
+      if answer.status != 404 { return }
+      if ContinuousClock.now > end {
+        throw StepFailure("agent: plug/\(path): \((try? JSON(parsing: answer.body))?["message"].string ?? "404")")
+      }
+      try await Task.sleep(for: .milliseconds(300))
+    }
   }
 
   /// Waits until the agent answers.

@@ -5,23 +5,25 @@ internal import NIOPosix
 internal import OctaviaModel
 internal import TLS
 
-/// The agent's HTTPS: mutual TLS, HTTP/1.1, one thing at a time on a connection.
+/// The HTTPS of an agent and of a host: mutual TLS, HTTP/1.1, one thing at a time on a connection.
 struct AgentServer: Sendable {
   static let bodyLimit = 16 << 20
-  static let patience = Duration.seconds(30)
 
-  let agent: Agent
+  let host: String
+  let port: Int
+  /// Read for each connection, so that a new certificate needs no restart.
+  let identity: @Sendable () throws -> MutualTLS.Identity
+  let answer: @Sendable (_ method: String, _ target: String, _ body: [UInt8]) async -> AgentAPI.Answer
 
   private typealias Exchange = NIOAsyncChannel<HTTPServerRequestPart, HTTPServerResponsePart>
 
   func run(ready: @escaping @Sendable () -> Void) async throws {
-    let settings = agent.settings
+    let identity = identity
     let server: NIOAsyncChannel<Exchange, Never> = try await ServerBootstrap(group: Loops.group)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-      .bind(host: settings.host, port: settings.port) { channel in
+      .bind(host: host, port: port) { channel in
         channel.eventLoop.makeCompletedFuture {
-          // Read for each connection, so that a new certificate needs no restart.
-          let session = try MutualTLS(AgentIdentity.load(settings), client: nil)
+          let session = try MutualTLS(identity(), client: nil)
           try channel.pipeline.syncOperations.addHandler(TLSHandler(session))
           try channel.pipeline.syncOperations.configureHTTPServerPipeline(withErrorHandling: true)
           return try Exchange(wrappingChannelSynchronously: channel)
@@ -54,7 +56,7 @@ struct AgentServer: Sendable {
           body += bytes.readableBytesView
         case .end:
           guard let request = head else { return }
-          let answer = await AgentAPI(agent: agent).answer(request.method.rawValue, request.uri, body)
+          let answer = await self.answer(request.method.rawValue, request.uri, body)
           var response = HTTPResponseHead(version: .http1_1, status: .init(statusCode: answer.status))
           response.headers.add(name: "content-type", value: answer.type)
           response.headers.add(name: "content-length", value: String(answer.body.count))
@@ -71,10 +73,14 @@ struct AgentServer: Sendable {
 }
 
 enum AgentIdentity {
-  static func load(_ settings: AmphoraSettings) throws -> MutualTLS.Identity {
-    let own = try String(contentsOfFile: settings.certificateFile, encoding: .utf8)
-    let authority = try String(contentsOfFile: settings.authorityFile, encoding: .utf8)
-    // Certificate and key are in one file.
+  static func load(certificate: String, authority: String) throws -> MutualTLS.Identity {
+    try parse(Array(try Data(contentsOf: URL(fileURLWithPath: certificate))), authority: authority)
+  }
+
+  /// Certificate and key in one text.
+  static func parse(_ bytes: [UInt8], authority: String) throws -> MutualTLS.Identity {
+    let own = String(decoding: bytes, as: UTF8.self)
+    let authority = try String(contentsOfFile: authority, encoding: .utf8)
     return try MutualTLS.Identity(certificate: own, key: own, authority: authority)
   }
 }

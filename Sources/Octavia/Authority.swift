@@ -32,6 +32,11 @@ package struct Authority: Sendable {
       days: days)
   }
 
+  /// Tells what this deployment has made from what others have.
+  var fingerprint: String {
+    String(decoding: Heartbeat.hexadecimal(Digest.sha256.hash(Array(amphorae.pem.utf8))).prefix(32), as: UTF8.self)
+  }
+
   struct Bundle: Sendable {
     /// Certificate and key in one text.
     var server: String

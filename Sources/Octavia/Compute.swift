@@ -8,17 +8,33 @@ protocol Compute: Sendable {
   func boot(_ amphora: Record, _ files: MachineFiles) async throws -> JSONObject
   /// Puts the machine on a network; its hardware address there.
   func attach(_ amphora: Record, _ port: Rows.Port, _ subnet: Subnet) async throws -> String
+  /// The machine runs as far as its maker knows; whether its agent answers is another question.
+  func settle(_ amphora: Record) async throws
   func destroy(_ amphora: String) async throws
+  /// What was made for a load balancer's amphorae together is gone.
+  func release(balancer: String) async throws
   func existing() async throws -> [String]
   /// The agent's directory on the machine.
-  func base(_ amphora: String) -> String
+  func base(_ amphora: Record) -> String
   func agentPort(_ amphora: Record) -> Int
 }
 
+extension Compute {
+  func settle(_ amphora: Record) async throws {}
+  func release(balancer: String) async throws {}
+}
+
+/// What a machine is given at its birth, and what it must be able to do.
 struct MachineFiles: Sendable {
   var settings: AmphoraSettings
   var certificate: String
   var authority: String
+  /// Any, when nil: a spare amphora.
+  var provider: Provider?
+  /// Networks that it must reach.
+  var networks: Set<String> = []
+  /// Has more than one amphora.
+  var isPair = false
 }
 
 /// Amphorae as network namespaces of this host, each with an agent.
@@ -27,7 +43,8 @@ struct ProcessCompute: Compute {
   let networks: LocalNetworks
   let binary: String
 
-  func base(_ amphora: String) -> String { "\(settings.directory)/amphorae/\(amphora)" }
+  func base(_ amphora: Record) -> String { base(amphora.id) }
+  private func base(_ amphora: String) -> String { "\(settings.directory)/amphorae/\(amphora)" }
   func agentPort(_ amphora: Record) -> Int { settings.agentPort }
 
   private func space(_ amphora: String) -> String { settings.namespacePrefix + amphora.filter { $0 != "-" } }
@@ -48,6 +65,9 @@ struct ProcessCompute: Compute {
 
   /// Bridges that are not there yet, and this controller's own address among agents.
   func prepare() async throws {
+    guard settings.networks.allSatisfy({ !$0.bridge.isEmpty }) else {
+      throw SettingsError(description: "each network needs a bridge: amphorae are plugged into it")
+    }
     for name in Set(settings.networks.map(\.bridge) + [settings.management.bridge]) {
       if await Program.run(["ip", "link", "show", name]).isGood { continue }
       // Without an address of its own a bridge has its lowest port's, and changes it when that port goes: its neighbours

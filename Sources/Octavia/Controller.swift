@@ -18,9 +18,7 @@ package struct Controller: Sendable {
   /// Returns when its task is cancelled.
   /// - Parameter ready: called once the API answers.
   package func run(ready: @escaping @Sendable () -> Void) async throws {
-    try FileManager.default.createDirectory(
-      atPath: settings.directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-    let store = try Store(path: "\(settings.directory)/controller.sqlite")
+    let store = try openStore()
     let deployment = makeDeployment()
     let parts = try await assemble(store)
     let worker = Worker(
@@ -38,9 +36,14 @@ package struct Controller: Sendable {
       store: store, settings: settings.health, logger: logger, now: Self.now, makeID: Self.makeID,
       wake: { worker.wake() }, stranger: { keeper.look() })
     await keeper.reconcile(isStart: true)
+    let floating = settings.floatingSocket.map {
+      FloatingKeeper(store: store, node: FloatingNode(socket: $0), logger: logger, now: Self.now)
+    }
+    let explanation = Explanation(
+      store: store, health: health, hosts: settings.hosts.map(\.name), floating: floating, identify: finished.identify)
     let service = HTTPService(host: settings.host, port: settings.port, logger: logger) { request in
       if request.rawPath.hasPrefix("/sluice/") {
-        return await Explanation(store: store, health: health).answer(request)
+        return await explanation.answer(request)
       }
       return await finished.answer(request)
     }
@@ -48,6 +51,8 @@ package struct Controller: Sendable {
       group.addTask { await worker.run() }
       group.addTask { try await health.run() }
       group.addTask { await keeper.run() }
+      if let hosts = parts.hosts { group.addTask { await hosts.tend() } }
+      if let floating { group.addTask { await floating.run() } }
       if settings.spares > 0 {
         let spares = SpareKeeper(
           store: store, performer: parts.performer, settings: settings, logger: logger, now: Self.now,
@@ -61,10 +66,17 @@ package struct Controller: Sendable {
     store.close()
   }
 
+  func openStore() throws -> Store {
+    try FileManager.default.createDirectory(
+      atPath: settings.directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    return try Store(path: "\(settings.directory)/controller.sqlite")
+  }
+
   struct Parts: Sendable {
     var performer: any Performer
     var networks: any Networks
     var cloud: OpenStackClient?
+    var hosts: StaticCompute?
   }
 
   private func assemble(_ store: Store) async throws -> Parts {

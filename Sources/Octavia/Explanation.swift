@@ -1,16 +1,34 @@
 internal import NIOConcurrencyHelpers
 internal import OctaviaModel
 
-/// Why a load balancer has its status, and what runs now: `sluice controller explain`.
+/// What the API of OpenStack has no words for: why a load balancer has its status and what runs now, heartbeats, hosts,
+/// floating addresses. The same people may ask as there.
 struct Explanation: Sendable {
   let store: Store
   let health: HealthManager
+  let hosts: [String]
+  let floating: FloatingKeeper?
+  let identify: @Sendable (APIRequest) async throws -> Identity
 
   func answer(_ request: APIRequest) async -> APIResponse {
     do {
-      switch request.path {
-      case ["sluice", "health"]: return APIResponse(200, health.report())
-      case _ where request.path.count == 3 && request.path[1] == "explain": return try await explain(request.path[2])
+      let who = try await identify(request)
+      switch (request.method, Array(request.path.dropFirst()), request.path.count) {
+      case ("GET", ["health"], _):
+        try who.check(.administer, project: nil)
+        return APIResponse(200, health.report())
+      case ("GET", ["hosts"], _):
+        try who.check(.administer, project: nil)
+        return APIResponse(200, try await hostList())
+      case ("GET", let path, 3) where path[0] == "explain": return try await explain(path[1], who)
+      case ("GET", ["floating-ips"], _):
+        try who.check(.administer, project: nil)
+        return APIResponse(200, try await floatingList())
+      case ("PUT", let path, 3) where path[0] == "floating-ips":
+        return try await associate(path[1], request, who)
+      case ("DELETE", let path, 3) where path[0] == "floating-ips":
+        try await keeper().disassociate(try await tree(path[1], .write, who).id)
+        return APIResponse(204)
       default: throw APIError.noRoute()
       }
     } catch let error as APIError {
@@ -20,12 +38,77 @@ struct Explanation: Sendable {
     }
   }
 
-  private func explain(_ id: String) async throws -> APIResponse {
+  private func tree(_ id: String, _ action: Identity.Action, _ who: Identity) async throws -> Tree {
+    let found = try await store.read { rows in
+      try rows.tree(id)
+        ?? rows.records(.loadBalancer).first {
+          $0.text("name") == id && (who.seesEverything || $0["project_id"].string == who.project)
+        }.flatMap { try rows.tree($0.id) }
+    }
+    guard let found else { throw APIError.notFound(Kind.loadBalancer.title, id) }
+    try who.check(action, project: found.loadBalancer["project_id"].string)
+    return found
+  }
+
+  private func hostList() async throws -> JSON {
+    let rows = try await store.read { try $0.hosts() }
+    return .object([
+      "hosts": .array(
+        hosts.map { name in
+          let row = rows.first { $0.name == name }
+          return .object([
+            "name": .string(name),
+            "state": .string(row.map { $0.amphora == nil ? "QUARANTINE" : "TAKEN" } ?? "FREE"),
+            "amphora": .optional(row?.amphora), "since": .optional(row?.since.text),
+            "reason": .optional(row.flatMap { $0.reason.isEmpty ? nil : $0.reason }),
+          ])
+        })
+    ])
+  }
+
+  private func keeper() throws -> FloatingKeeper {
+    guard let floating else {
+      throw APIError(501, "This controller has no node for floating addresses: its file has no floating-ips.")
+    }
+    return floating
+  }
+
+  private func floatingList() async throws -> JSON {
+    let rows = try await store.read { try $0.floating() }
+    return .object([
+      "floating_ips": .array(
+        rows.map { row in
+          .object([
+            "load_balancer": .string(row.tree), "address": .string(row.address), "vip_address": .string(row.fixed),
+            "trouble": .optional(row.trouble),
+          ])
+        })
+    ])
+  }
+
+  private func associate(_ id: String, _ request: APIRequest, _ who: Identity) async throws -> APIResponse {
+    let tree = try await tree(id, .write, who)
+    var address: String?
+    var pool: String?
+    if !request.body.isEmpty {
+      guard case .object(let body)? = try? JSON(parsing: request.body) else {
+        throw APIError(400, "Not a JSON object.")
+      }
+      address = body["address"]?.string
+      pool = body["pool"]?.string
+    }
+    let chosen = try await keeper().associate(
+      tree.id, vip: tree.loadBalancer.text("vip_address"), address: address, pool: pool)
+    return APIResponse(
+      200,
+      .object([
+        "load_balancer": .string(tree.id), "address": .string(chosen), "vip_address": tree.loadBalancer["vip_address"],
+      ]))
+  }
+
+  private func explain(_ id: String, _ who: Identity) async throws -> APIResponse {
+    let tree = try await tree(id, .read, who)
     let document = try await store.read { rows -> JSON in
-      let found =
-        try rows.tree(id)
-        ?? rows.records(.loadBalancer).first { $0.text("name") == id }.flatMap { try rows.tree($0.id) }
-      guard let tree = found else { throw APIError.notFound(Kind.loadBalancer.title, id) }
       let amphorae: [JSON] = try tree.amphorae.map { amphora in
         let heard = try rows.lastHeard(amphora.id)
         return .object([
@@ -51,6 +134,7 @@ struct Explanation: Sendable {
         "load_balancer": .string(tree.id), "name": tree.loadBalancer["name"],
         "provisioning_status": tree.loadBalancer["provisioning_status"],
         "operating_status": tree.loadBalancer["operating_status"],
+        "floating_ip": .optional(try rows.floating().first { $0.tree == tree.id && $0.isWanted }?.address),
         "why": .strings(reasons(tree)), "flow": flow, "amphorae": .array(amphorae), "events": .array(events),
       ])
     }

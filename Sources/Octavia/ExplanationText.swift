@@ -4,12 +4,8 @@ internal import OctaviaModel
 package struct ExplanationText: Sendable {
   private let document: JSON
 
-  package static func fetch(_ loadBalancer: String, url: String) async throws -> ExplanationText {
-    let answer = try await HTTPClient().send(
-      HTTPCall(method: "GET", url: "\(url)/sluice/explain/\(loadBalancer)", deadline: .seconds(10)))
-    guard let document = try? JSON(parsing: answer.body) else { throw StepFailure("the answer is not JSON") }
-    guard answer.status == 200 else { throw StepFailure(document["faultstring"].string ?? "status \(answer.status)") }
-    return ExplanationText(document: document)
+  package static func fetch(_ loadBalancer: String, _ place: ControllerPlace) async throws -> ExplanationText {
+    ExplanationText(document: try await place.ask("GET", "explain/\(loadBalancer)"))
   }
 
   package var json: String { document.text }
@@ -19,6 +15,7 @@ package struct ExplanationText: Sendable {
     var lines = [
       "\(text("load_balancer")) \(text("name")): \(text("provisioning_status")), \(text("operating_status"))"
     ]
+    if let address = document["floating_ip"].string { lines.append("  floating address \(address)") }
     for reason in document["why"].strings { lines.append("  because \(reason)") }
     if document["flow"].object != nil {
       let flow = document["flow"]

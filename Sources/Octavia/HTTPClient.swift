@@ -30,7 +30,6 @@ package struct HTTPAnswer: Sendable {
   /// By lowercase name.
   package var headers: [String: String] = [:]
   package var body: [UInt8]
-  package var serial: String?
 
   package init(status: Int, body: [UInt8]) {
     self.status = status
@@ -61,13 +60,15 @@ package struct HTTPClient: Sendable {
     var host: String
     var port: Int
     var path: String
+    var isSecure: Bool
 
     init?(_ url: String) {
       guard let scheme = url.range(of: "://") else { return nil }
       let rest = url[scheme.upperBound...]
       let authority = rest.prefix { $0 != "/" }
       path = rest.count > authority.count ? String(rest.dropFirst(authority.count)) : "/"
-      port = url.hasPrefix("https") ? 443 : 80
+      isSecure = url[..<scheme.lowerBound].lowercased() == "https"
+      port = isSecure ? 443 : 80
       host = String(authority)
       if let colon = authority.lastIndex(of: ":"), !authority.hasSuffix("]"),
         let number = Int(authority[authority.index(after: colon)...])
@@ -89,6 +90,9 @@ package struct HTTPClient: Sendable {
         channel.eventLoop.makeCompletedFuture {
           if let identity {
             try channel.pipeline.syncOperations.addHandler(TLSHandler(MutualTLS(identity, client: name)))
+          } else if place.isSecure {
+            try channel.pipeline.syncOperations.addHandler(
+              TLSHandler(MutualTLS(MutualTLS.Identity.anonymous(), client: place.host)))
           }
           try channel.pipeline.syncOperations.addHTTPClientHandlers()
           return try Exchange(wrappingChannelSynchronously: channel)
@@ -113,7 +117,7 @@ package struct HTTPClient: Sendable {
     } catch let failure as StepFailure {
       throw failure
     } catch {
-      throw StepFailure("\(place.host):\(place.port): \(error)", passing: true)
+      throw StepFailure("\(socket ?? "\(place.host):\(place.port)"): \(error)", passing: true)
     }
   }
 

@@ -25,6 +25,20 @@ enum Interfaces {
     await links().first { $0["address"].string == mac.lowercased() }?["ifname"].string
   }
 
+  /// The hardware addresses of these interfaces, as far as they are there.
+  static func addresses(_ names: [String]) async -> JSONObject {
+    var found = JSONObject()
+    for link in await links() {
+      if let name = link["ifname"].string, names.contains(name) { found[name] = link["address"] }
+    }
+    return found
+  }
+
+  static func forgetRoutes(of name: String) async {
+    _ = await Program.run(["ip", "route", "flush", "dev", name])
+    _ = await Program.run(["ip", "-6", "route", "flush", "dev", name, "proto", "static"])
+  }
+
   static func add(_ address: String, prefix: Int, to name: String) async throws {
     try await Program.must(
       ["ip", "addr", "replace", "\(address)/\(prefix)", "dev", name] + (address.contains(":") ? ["nodad"] : []))

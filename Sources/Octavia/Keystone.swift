@@ -41,8 +41,14 @@ package final class Keystone: TokenSource {
 package final class OpenStackClient: Sendable {
   struct Token: Sendable {
     var text: String
-    var catalog: [String: String]
+    /// By the type of a service.
+    var catalog: [String: [Endpoint]]
     var until: ContinuousClock.Instant
+  }
+
+  struct Endpoint: Sendable {
+    var region: String
+    var url: String
   }
 
   private let http = HTTPClient()
@@ -72,17 +78,45 @@ package final class OpenStackClient: Sendable {
   }
 
   /// A call to a service's own URL.
-  func call(_ method: String, _ url: String, _ body: JSON? = nil) async throws -> HTTPAnswer {
+  func call(
+    _ method: String, _ url: String, _ body: JSON? = nil, headers: [String: String] = [:],
+    deadline: Duration = .seconds(60)
+  ) async throws -> HTTPAnswer {
     for attempt in 0..<2 {
       let own = try await ownToken(fresh: attempt > 0)
+      var all = headers
+      all["X-Auth-Token"] = own.text
+      all["Accept"] = "application/json"
+      if body != nil { all["Content-Type"] = "application/json" }
       let answer = try await http.send(
         HTTPCall(
-          method: method, url: url,
-          headers: ["X-Auth-Token": own.text, "Content-Type": "application/json", "Accept": "application/json"],
-          body: body.map { Array($0.text.utf8) } ?? []))
+          method: method, url: url, headers: all, body: body.map { Array($0.text.utf8) } ?? [], deadline: deadline))
       if answer.status != 401 { return answer }
     }
     return HTTPAnswer(status: 401, body: [])
+  }
+
+  /// A service's address in the catalogue: the public one, in this region or in any.
+  func endpoint(_ types: [String], region: String?) async throws -> String {
+    let catalog = try await ownToken(fresh: false).catalog
+    for type in types {
+      for endpoint in catalog[type] ?? [] where region == nil || endpoint.region == region {
+        return endpoint.url.hasSuffix("/") ? String(endpoint.url.dropLast()) : endpoint.url
+      }
+    }
+    throw StepFailure("Keystone's catalogue has no \(types[0]) service\(region.map { " in region \($0)" } ?? "")")
+  }
+
+  private static func catalog(_ body: [UInt8]) -> [String: [Endpoint]] {
+    var catalog: [String: [Endpoint]] = [:]
+    for service in (try? JSON(parsing: body))?["token"]["catalog"].array ?? [] {
+      for endpoint in service["endpoints"].array ?? [] where endpoint["interface"].string == "public" {
+        guard let type = service["type"].string, let url = endpoint["url"].string else { continue }
+        catalog[type, default: []].append(
+          Endpoint(region: endpoint["region"].string ?? endpoint["region_id"].string ?? "", url: url))
+      }
+    }
+    return catalog
   }
 
   private func ownToken(fresh: Bool) async throws -> Token {
@@ -102,7 +136,7 @@ package final class OpenStackClient: Sendable {
     guard answer.status == 201, let text = answer.headers["x-subject-token"] else {
       throw StepFailure("Keystone refuses this controller: status \(answer.status)", passing: true)
     }
-    let token = Token(text: text, catalog: [:], until: .now + .seconds(600))
+    let token = Token(text: text, catalog: Self.catalog(answer.body), until: .now + .seconds(600))
     self.token.withLockedValue { $0 = token }
     return token
   }

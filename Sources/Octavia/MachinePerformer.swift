@@ -14,15 +14,20 @@ struct MachinePerformer: Performer {
   func perform(_ step: Step, _ flow: Flow, _ tree: Tree) async throws -> JSONObject {
     let id = step.amphora ?? ""
     switch step.verb {
-    case .boot: return try await boot(try amphora(id, tree), tree.topology)
-    case .await: try await agent(try amphora(id, tree)).wait(settings.bootTimeout)
+    case .boot: return try await boot(try amphora(id, tree), tree)
+    case .await:
+      let amphora = try amphora(id, tree)
+      try await compute.settle(amphora)
+      try await agent(amphora).wait(settings.bootTimeout)
     case .plug: return try await plug(try amphora(id, tree), tree)
     case .configure: try await configureAll(tree, flow, needsAll: true)
     case .reconfigure: try await configureAll(tree, flow, needsAll: false)
     case .elect: try await elect(tree, flow)
     case .handover: await handover(id, tree)
     case .destroy: try await destroy(id)
-    case .release: try await networks.release(owner: tree.id)
+    case .release:
+      try await networks.release(owner: tree.id)
+      try await compute.release(balancer: tree.id)
     case .adjust:
       let amphora = try amphora(id, tree)
       try await agent(amphora).must("PUT", "config", Array(agentSettings(amphora, tree.topology).text.utf8))
@@ -47,7 +52,7 @@ struct MachinePerformer: Performer {
   private func agentSettings(_ amphora: Record, _ topology: Deployment.Topology) -> AmphoraSettings {
     var agent = AmphoraSettings()
     agent.amphora = amphora.id
-    agent.directory = compute.base(amphora.id)
+    agent.directory = compute.base(amphora)
     agent.host = amphora["lb_network_ip"].string ?? "0.0.0.0"
     agent.port = compute.agentPort(amphora)
     agent.key = settings.health.key
@@ -63,20 +68,27 @@ struct MachinePerformer: Performer {
   }
 
   func prepare(_ amphora: Record) async throws -> JSONObject {
-    let findings = try await boot(amphora, settings.topology)
+    let findings = try await boot(amphora, nil)
     var known = amphora
     known.fields.merge(findings)
+    try await compute.settle(known)
     try await agent(known).wait(settings.bootTimeout)
     return findings
   }
 
-  private func boot(_ amphora: Record, _ topology: Deployment.Topology) async throws -> JSONObject {
+  private func boot(_ amphora: Record, _ tree: Tree?) async throws -> JSONObject {
     let bundle = try await authority.issue(amphora.id, now: now())
-    var findings = try await compute.boot(
-      amphora,
-      MachineFiles(settings: agentSettings(amphora, topology), certificate: bundle.server, authority: bundle.authority))
+    let topology = tree?.topology ?? settings.topology
+    var files = MachineFiles(
+      settings: agentSettings(amphora, topology), certificate: bundle.server, authority: bundle.authority)
+    files.isPair = topology == .activeStandby
+    if let tree {
+      files.provider = Provider(rawValue: tree.loadBalancer.text("provider"))
+      files.networks = [tree.loadBalancer.text("vip_network_id")]
+    }
+    var findings = try await compute.boot(amphora, files)
     findings["cert_expiration"] = .string(bundle.expires.text)
-    findings["image_id"] = .null
+    if findings["image_id"] == nil { findings["image_id"] = .null }
     return findings
   }
 
@@ -86,6 +98,7 @@ struct MachinePerformer: Performer {
       throw StepFailure("there is no subnet \(balancer.text("vip_subnet_id"))")
     }
     let port = try await networks.port(owner: amphora.id, purpose: "vrrp", subnet: subnet.id)
+    try await networks.allow(tree.vipAddresses, on: port.id)
     let mac = try await compute.attach(amphora, port, subnet)
     let request: JSON = .object([
       "subnet_cidr": .string(subnet.prefix.description), "gateway": .optional(subnet.gateway?.description),
@@ -93,7 +106,7 @@ struct MachinePerformer: Performer {
       "additional_vips": balancer["additional_vips"], "is_sriov": false,
     ])
     let agent = try await agent(amphora)
-    try await agent.json("POST", "plug/vip/\(balancer.text("vip_address"))", request, allowing: [409])
+    try await agent.plug("vip/\(balancer.text("vip_address"))", request)
     let answer = try await agent.must("GET", "interface/\(port.address)")
     return JSONObject([
       ("vrrp_ip", .string(port.address)), ("vrrp_port_id", .string(port.id)),
@@ -160,7 +173,7 @@ struct MachinePerformer: Performer {
       }
       try await agent.must("PUT", "loadbalancer/\(tree.id)/certificates/\(reference.fileName)", Array(data))
     }
-    let base = compute.base(amphora.id)
+    let base = compute.base(amphora)
     let sockets = SocketPlace.folder(amphora.id)
     let isNative = tree.loadBalancer.text("provider") == Provider.sluice.rawValue
     var hasPlane = false
@@ -197,7 +210,7 @@ struct MachinePerformer: Performer {
       let address: JSON = .object([
         "ip_address": .string(port.address), "subnet_cidr": .string(subnet.prefix.description), "host_routes": [],
       ])
-      try await agent.json("POST", "plug/network", .object(["mac_address": .string(mac), "fixed_ips": [address]]))
+      try await agent.plug("network", .object(["mac_address": .string(mac), "fixed_ips": [address]]))
     }
   }
 

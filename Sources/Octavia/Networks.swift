@@ -10,8 +10,14 @@ package protocol Networks: Sendable {
   /// All that the owner holds is free again.
   func release(owner: String) async throws
   func subnet(_ id: String) async throws -> Subnet?
+  /// These may be answered for at the port, too.
+  func allow(_ addresses: [String], on port: String) async throws
   /// What clients look names up in; nil: they have a network service of their own.
   var catalog: [Network]? { get }
+}
+
+extension Networks {
+  package func allow(_ addresses: [String], on port: String) async throws {}
 }
 
 package struct Network: Sendable, Hashable {

@@ -4,5 +4,4 @@
 // the health manager, and the agent inside an amphora. Boundary: what is decided is decided in OctaviaModel, as
 // values; here it is stored, sent and started. Absent on purpose: BoringSSL (mutual
 // TLS is OpenSSL's), a message queue (controllers meet in the database), and traffic
-// itself, which HAProxy or another process of Sluice carries. Absent still: drivers
-// for Nova and existing hosts.
+// itself, which HAProxy or another process of Sluice carries.

@@ -36,7 +36,7 @@ enum Program {
     return result.output
   }
 
-  private static func runAndWait(_ command: [String], input: String?) -> Result {
+  static func runAndWait(_ command: [String], input: String?) -> Result {
     let place = NSTemporaryDirectory() + "/sluice-\(UUID().uuidString)"
     defer {
       try? FileManager.default.removeItem(atPath: place)

@@ -140,8 +140,4 @@ extension Rows {
   package func revokeCertificates(amphora: String) throws {
     try db.execute(sql: "UPDATE certificate SET revoked = 1 WHERE amphora = ?", arguments: [amphora])
   }
-
-  package func isRevoked(serial: String) throws -> Bool {
-    try Int.fetchOne(db, sql: "SELECT revoked FROM certificate WHERE serial = ?", arguments: [serial]) ?? 1 == 1
-  }
 }

@@ -8,7 +8,7 @@ package struct Settings: Sendable {
     case headers
     case keystone(url: String, user: String, password: String, project: String, domain: String)
   }
-  package enum ComputeKind: String, Sendable, CaseIterable { case process, noop }
+  package enum ComputeKind: String, Sendable, CaseIterable { case process, `static`, nova, noop }
   package enum VRRPKind: String, Sendable, CaseIterable { case sluice, keepalived }
 
   package var directory = "/var/lib/sluice-controller"
@@ -44,9 +44,47 @@ package struct Settings: Sendable {
   package var rotateBefore = Duration.seconds(14 * 86_400)
   package var containers: String?
 
+  /// Those of the driver `static`.
+  package var hosts: [HostPlace] = []
+  /// What the driver `nova` needs.
+  package var nova = NovaSettings()
+  /// The node that maps floating addresses.
+  package var floatingSocket: String?
+
   package var health = HealthSettings()
 
   package init() {}
+}
+
+/// An existing host that an amphora may have to itself.
+package struct HostPlace: Sendable, Hashable {
+  package var name: String
+  package var address: String
+  /// Where `sluice amphora --host` answers.
+  package var port = 9444
+  package var agentPort = 9443
+  package var directory = "/var/lib/sluice-host"
+  /// The interface of each network.
+  package var interfaces: [String: String] = [:]
+  package var providers: Set<Provider> = [.amphora, .sluice]
+}
+
+package struct NovaSettings: Sendable, Hashable {
+  package var flavor = ""
+  package var imageTag = "amphora"
+  package var image: String?
+  package var managementSubnet = ""
+  package var securityGroups: [String] = []
+  package var vipSecurityGroups: [String] = []
+  package var keyName: String?
+  package var zone: String?
+  package var region: String?
+  /// anti-affinity or soft-anti-affinity; nil: pairs may share a host.
+  package var antiAffinity: String?
+  /// Instead of those in Keystone's catalogue.
+  package var endpoints: [String: String] = [:]
+  package var program = "/usr/bin/sluice"
+  package var pollEvery = Duration.seconds(5)
 }
 
 package struct HealthSettings: Sendable, Hashable {

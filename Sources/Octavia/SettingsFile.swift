@@ -16,6 +16,10 @@ extension Settings {
     }
     try root.set(&namespacePrefix, "namespace-prefix", "at most 8 characters") { $0.utf8.count <= 8 ? $0 : nil }
     networks = try root.list("networks") { try readNetwork($0) } ?? []
+    hosts = try root.list("hosts") { try readHost($0) } ?? []
+    guard Set(hosts.map(\.name)).count == hosts.count else { throw root.refuse("hosts", "a name twice") }
+    try root.section("nova") { try readNova($0) }
+    floatingSocket = try root.text("floating-ips")
     try root.section("amphora") { try readAmphora($0) }
     try root.section("health") { try readHealth($0) }
     try root.section("certificates") { reader in
@@ -24,6 +28,11 @@ extension Settings {
       try reader.duration(&rotateBefore, "rotate-before")
     }
     try root.finish()
+    if compute == .static, hosts.isEmpty { throw root.refuse("compute", "static needs hosts") }
+    if compute == .nova, nova.flavor.isEmpty { throw root.refuse("compute", "nova needs a section nova") }
+    if compute == .nova {
+      guard case .keystone = auth else { throw root.refuse("compute", "nova needs api.auth: keystone") }
+    }
   }
 
   private mutating func readAPI(_ reader: SettingsReader) throws {
@@ -69,7 +78,7 @@ extension Settings {
 
   private func readNetwork(_ reader: SettingsReader) throws -> Network {
     let id = try reader.require("id")
-    let bridge = try reader.require("bridge")
+    let bridge = compute == .process ? try reader.require("bridge") : try reader.text("bridge") ?? ""
     guard bridge.utf8.count <= 15 else {
       throw reader.refuse("bridge", "an interface's name has at most 15 characters")
     }

@@ -62,6 +62,16 @@ enum Migrations {
           CREATE INDEX event_by_tree ON event (tree, number);
           """)
     }
+    migrator.registerMigration("2: existing hosts, floating addresses") { db in
+      try db.execute(
+        sql: """
+          CREATE TABLE host (
+            name TEXT NOT NULL PRIMARY KEY, amphora TEXT UNIQUE, reason TEXT NOT NULL DEFAULT '', since INTEGER NOT NULL) WITHOUT ROWID;
+          CREATE TABLE floating (
+            tree TEXT NOT NULL PRIMARY KEY, address TEXT NOT NULL UNIQUE, fixed TEXT NOT NULL,
+            wanted INTEGER NOT NULL DEFAULT 1, trouble TEXT) WITHOUT ROWID;
+          """)
+    }
     return migrator
   }
 }

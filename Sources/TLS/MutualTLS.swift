@@ -35,6 +35,18 @@ internal import COpenSSL
       unsafe SSL_CTX_set_num_tickets(context, 0)
     }
 
+    /// A client without a certificate, which believes the authorities that this host does.
+    package static func anonymous() throws(CryptoError) -> Identity { try Identity() }
+
+    private init() throws(CryptoError) {
+      guard let context = unsafe SSL_CTX_new(TLS_method()) else { throw .last("cannot make a TLS context") }
+      unsafe self.context = context
+      guard unsafe SSL_CTX_ctrl(context, SSL_CTRL_SET_MIN_PROTO_VERSION, Int(TLS1_2_VERSION), nil) == 1,
+        unsafe SSL_CTX_set_default_verify_paths(context) == 1
+      else { throw .last("there are no authorities to believe") }
+      unsafe SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nil)
+    }
+
     deinit { unsafe SSL_CTX_free(context) }
 
     private static func parse(_ text: String) -> OpaquePointer? {

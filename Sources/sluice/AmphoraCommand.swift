@@ -8,7 +8,9 @@ struct AmphoraCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "amphora", abstract: "Run the agent inside an amphora, which its controller commands.")
 
-  @Argument(help: "The agent's settings, in YAML.") var file: String
+  @Argument(help: "The agent's settings, in YAML; with --host, the host's, which sluice controller issue writes.")
+  var file: String
+  @Flag(help: "Lend this host to one amphora after the other.") var host = false
 
   func run() async throws {
     try await reportingFailures {
@@ -16,6 +18,13 @@ struct AmphoraCommand: AsyncParsableCommand {
       LoggingSystem.bootstrap(StreamLogHandler.standardError)
       var logger = Logger(label: "amphora")
       logger.logLevel = .warning
+      if host {
+        let settings = try OctaviaFiles.read(file) { try HostSettings(file: file, text: $0) }
+        let agent = HostAgent(settings: settings, binary: OctaviaFiles.binary, logger: logger)
+        return try await OctaviaFiles.serve(until: signals) {
+          try await agent.run { Terminal.printError("amphora: host \(settings.name) answers") }
+        }
+      }
       let settings = try OctaviaFiles.read(file) { try AmphoraSettings(file: file, text: $0) }
       let agent = Agent(settings: settings, binary: OctaviaFiles.binary, logger: logger)
       try await OctaviaFiles.serve(until: signals) {

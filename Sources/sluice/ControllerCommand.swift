@@ -7,7 +7,9 @@ internal import UnixSignals
 struct ControllerCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "controller", abstract: "Run an OpenStack-compatible control plane of load balancers.",
-    subcommands: [ControllerRun.self, ControllerExplain.self], defaultSubcommand: ControllerRun.self)
+    subcommands: [
+      ControllerRun.self, ControllerExplain.self, ControllerIssue.self, ControllerHosts.self, ControllerFloating.self,
+    ], defaultSubcommand: ControllerRun.self)
 }
 
 struct ControllerRun: AsyncParsableCommand {
@@ -27,27 +29,6 @@ struct ControllerRun: AsyncParsableCommand {
       try await OctaviaFiles.serve(until: signals) {
         try await controller.run { Terminal.printError("sluice: the controller answers at http://\(place)") }
       }
-    }
-  }
-}
-
-struct ControllerExplain: AsyncParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "explain", abstract: "Tell why a load balancer has its status, and what runs now.")
-
-  @Argument(help: "The load balancer's name or identifier.") var loadBalancer: String
-  @Option(help: "The controller's address.") var url = "http://127.0.0.1:9876"
-  @Flag(help: "Print JSON.") var json = false
-
-  func run() async throws {
-    try await reportingFailures {
-      let text: ExplanationText
-      do {
-        text = try await ExplanationText.fetch(loadBalancer, url: url)
-      } catch {
-        throw Failure("\(error)", hint: "is the controller at \(url)?")
-      }
-      print(json ? text.json : text.lines.joined(separator: "\n"))
     }
   }
 }

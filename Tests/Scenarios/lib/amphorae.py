@@ -22,7 +22,7 @@ VIP = "10.77.0.100"
 
 
 class Cloud:
-    def __init__(self, s, amphora="", health="", compute="process", extra="", start=True, environment=None, tag=""):
+    def __init__(self, s, amphora="", health="", compute="process", extra="", start=True, environment=None, tag="", subnet="", api=""):
         """`tag` is one letter, for a scenario with several clouds."""
         self.s, self.tag = s, tag
         self.prefix = f"x{os.getpid() % 100000}{tag}-"
@@ -33,10 +33,10 @@ class Cloud:
 directory: ${{dir}}/state{tag}
 compute: {compute}
 namespace-prefix: {self.prefix}
-api: {{ bind: "127.0.0.1:9876" }}
+api: {{ bind: "127.0.0.1:9876"{api} }}
 management: {{ cidr: 10.250.0.0/16, gateway: 10.250.0.1 }}
 networks:
-  - {{ id: {NETWORK}, name: net, bridge: vip0, subnets: [ {{ id: {SUBNET}, name: subnet, cidr: 10.77.0.0/24, pool: [10.77.0.50, 10.77.0.250] }} ] }}
+  - {{ id: {NETWORK}, name: net, bridge: vip0, subnets: [ {{ id: {SUBNET}, name: subnet, cidr: 10.77.0.0/24, pool: [10.77.0.50, 10.77.0.250]{subnet} }} ] }}
 amphora: {{ {amphora} }}
 health: {{ bind: "10.250.0.1:5555", key: {KEY}, {health} }}
 {extra}
@@ -162,8 +162,9 @@ def run(*words, check=True):
 class Traffic:
     """A request every few milliseconds from the client's namespace, whether the last one was answered or not."""
 
-    def __init__(self, cloud, vip=VIP, every=0.01, patience=3):
+    def __init__(self, cloud, vip=VIP, every=0.01, patience=3, client=None):
         self.cloud, self.vip, self.every, self.patience = cloud, vip, every, patience
+        self.client = client or cloud.client
         self.good, self.bad, self.names = [], [], {}
         self.running = True
         self.thread = threading.Thread(target=self._run, daemon=True)
@@ -171,7 +172,7 @@ class Traffic:
         cloud.s.defer(self.stop)
 
     def _run(self):
-        with self.cloud.client:
+        with self.client:
             asyncio.run(self._pace())
 
     async def _pace(self):

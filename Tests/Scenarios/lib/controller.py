@@ -15,6 +15,7 @@ class Controller:
     def __init__(self, scenario, settings, name="controller", port=None, host="127.0.0.1", prefix=(), environment=None, start=True, space=None):
         self.s, self.name, self.prefix, self.space = scenario, name, list(prefix), space or contextlib.nullcontext()
         self.environment = environment or {}
+        self.headers = {}
         self.url = f"http://{host}:{port or scenario.port(name)}"
         self.file = scenario.path(f"{name}.yaml")
         self.file.write_text(scenario.fill(settings))
@@ -38,7 +39,7 @@ class Controller:
     def call(self, method, path, body=None, headers=None, timeout=20):
         """(status, document)."""
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.url + path, data, dict({"Content-Type": "application/json"}, **(headers or {})), method=method)
+        request = urllib.request.Request(self.url + path, data, {"Content-Type": "application/json", **self.headers, **(headers or {})}, method=method)
         try:
             with self.space, urllib.request.urlopen(request, timeout=timeout) as answer:
                 return answer.status, parse(answer.read())
