@@ -76,7 +76,7 @@ package final class Agent: Sendable {
       return (state.planes.values.flatMap(\.values), state.vrrp)
     }
     // First the address, while the other amphora can take it without a wait.
-    vrrp?.stop(patience: 1)
+    vrrp?.stop(patience: Self.vrrpPatience)
     for plane in planes { plane.stop() }
   }
 
@@ -116,7 +116,7 @@ package final class Agent: Sendable {
   /// Without its data plane an amphora must not hold the address. A clean end of VRRP hands it over at once.
   private func dataPlaneEnded() {
     logger.warning("a data plane has ended; the address is given up")
-    state.withLockedValue { $0.vrrp }?.stop(patience: 1)
+    state.withLockedValue { $0.vrrp }?.stop(patience: Self.vrrpPatience)
   }
 
   private func dataPlaneStarted() {
@@ -139,13 +139,30 @@ package final class Agent: Sendable {
 
   var vrrpFile: String { "\(base)/vrrp.conf" }
 
+  /// Of a clean end. The address is given up at its begin; keepalived lives on for a second, and killed before its end
+  /// it leaves files behind by which it would take itself for running.
+  private static let vrrpPatience = 4.0
+
+  /// keepalived begins its wait for a dead master anew when it is reloaded. One that would take the address in a moment
+  /// does so first.
+  func awaitTakeover() async {
+    guard settings.vrrp == .keepalived, state.withLockedValue({ $0.vrrp?.isRunning == true }),
+      let text = try? String(contentsOfFile: vrrpFile, encoding: .utf8), let times = KeepalivedConfig.takeover(text)
+    else { return }
+    let end = ContinuousClock.now + times.wait
+    while ContinuousClock.now < end, await Interfaces.named(having: times.address) == nil {
+      try? await Task.sleep(for: .milliseconds(50))
+    }
+  }
+
   func startVRRP() {
     let settings = settings
     let command =
       settings.vrrp == .sluice
       ? [binary, "run", vrrpFile]
       : [
-        settings.keepalived, "-n", "-l", "-D",
+        // What one that was killed has left behind.
+        "/bin/sh", "-c", "rm -f \"$1\"/*.pid; shift; exec \"$@\"", "sh", base, settings.keepalived, "-n", "-l", "-D",
         "-f", vrrpFile, "-p", "\(base)/keepalived.pid", "-r", "\(base)/vrrp.pid",
         "-c", "\(base)/checkers.pid",
       ]
@@ -162,7 +179,7 @@ package final class Agent: Sendable {
       state.wantsVRRP = false
       return state.vrrp
     }
-    daemon?.stop(patience: 2)
+    daemon?.stop(patience: Self.vrrpPatience)
   }
 
   /// Gives the address to the other amphora without breaking what is under way: new connections are not answered, so

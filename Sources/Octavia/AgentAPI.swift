@@ -223,7 +223,9 @@ struct AgentAPI: Sendable {
       var answer = Answer(200, .object(["message": "OK"]))
       answer.tag = Self.sum(body)
       return answer
-    case "start", "reload": await offPool { agent.startVRRP() }
+    case "start", "reload":
+      await agent.awaitTakeover()
+      await offPool { agent.startVRRP() }
     case "stop": await offPool { agent.stopVRRP() }
     case "handover": await agent.handOver((try? JSON(parsing: body))?["addresses"].strings ?? [])
     default: return refuse(400, "Unknown action", verb)

@@ -1,5 +1,21 @@
 /// VRRP of one amphora, for the real keepalived. It tracks no script: the agent ends it with the data plane.
 package enum KeepalivedConfig {
+  /// The first address of such a text, and how long a backup waits for a dead master: three intervals and a skew of less
+  /// than one.
+  package static func takeover(_ text: String) -> (address: String, wait: Duration)? {
+    var interval = 1.0
+    var isNext = false
+    for line in text.split(separator: "\n") {
+      let words = line.split(separator: " ")
+      if words.first == "advert_int", let seconds = words.last.flatMap({ Double($0) }) { interval = seconds }
+      if isNext, let address = words.first?.split(separator: "/").first {
+        return (String(address), .milliseconds(Int((4 * interval * 1000).rounded())))
+      }
+      isNext = words.first == "virtual_ipaddress"
+    }
+    return nil
+  }
+
   /// - Parameter interval: between advertisements, in seconds.
   package static func text(
     _ tree: Tree, of amphora: Record, interface: String, prefix: Int, interval: Double

@@ -13,6 +13,16 @@ private struct Machines {
   }
 }
 
+@Suite struct KeepalivedTests {
+  @Test(arguments: [1, 0.25]) func aFileTellsItsAddressAndHowLongABackupWaits(_ interval: Double) throws {
+    let tree = try Sample.active()
+    let text = KeepalivedConfig.text(tree, of: tree.amphorae[0], interface: "eth1", prefix: 24, interval: interval)
+    let found = try #require(KeepalivedConfig.takeover(text))
+    #expect(found.address == "10.0.0.9")
+    #expect(found.wait == .seconds(interval * 4))
+  }
+}
+
 @Suite struct FlowTests {
   private func flows() throws -> [(String, Tree, Flow)] {
     let source = Sample.source

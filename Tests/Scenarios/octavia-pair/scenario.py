@@ -1,7 +1,7 @@
 """ACTIVE_STANDBY, with the real HAProxy inside and with Sluice's own data plane: the active amphora loses its data plane,
 its life, its link; clients go on, and the pair is whole again without help. Every time line is printed.
 
-OCTAVIA_PAIR=long does each act five times, with these timers and with Octavia's default ones.
+OCTAVIA_PAIR=long does each act five times, with these timers and with Octavia's default ones, and those with keepalived, too.
 """
 
 import datetime
@@ -22,8 +22,8 @@ def run(s):
     s.figure("act", "longest gap of the client", "address moved", "pair whole and ONLINE")
     cases = [("amphora", FAST, "sluice"), ("sluice", FAST, "sluice")]
     if LONG:
-        cases += [("amphora", DEFAULT, "sluice"), ("sluice", DEFAULT, "sluice")]
-    for tag, (advertisement, vrrp) in zip("ab", dict.fromkeys((case[1], case[2]) for case in cases)):
+        cases += [("amphora", DEFAULT, "sluice"), ("sluice", DEFAULT, "sluice"), ("amphora", DEFAULT, "keepalived")]
+    for tag, (advertisement, vrrp) in zip("abc", dict.fromkeys((case[1], case[2]) for case in cases)):
         cloud = Cloud(
             s, amphora=f"topology: ACTIVE_STANDBY, advertisement: {advertisement}, vrrp: {vrrp}",
             health="heartbeat: 300ms, timeout: 1500ms, interval: 200ms, grace: 1s, retry-after: 1s", tag=tag)
