@@ -85,6 +85,24 @@ health: {{ bind: "10.250.0.1:5555", key: {KEY}, {health} }}
         made = self.controller.must("POST", "/v2/lbaas/loadbalancers", body)["loadbalancer"]
         return self.controller.settled(made["id"], seconds) if wait else made
 
+    def crash(self, title):
+        """A create during which the controller dies at that step, and is started again; the load balancer once it is ACTIVE."""
+        def answers():
+            try:
+                return self.controller.answers()
+            except OSError:
+                return False
+        self.controller.process.kill()
+        self.controller.start(expect_exit=True, SLUICE_CONTROLLER_FAULT=title)
+        wait(answers, f"{title}: the controller answers", 20, 0.02)
+        with contextlib.suppress(OSError):
+            self.create(name="crash", vip="10.77.0.111", wait=False)
+        if self.controller.process.wait(20) != -signal.SIGKILL:
+            raise Failure(f"{title}: the controller did not die")
+        self.controller.start()
+        found, = [lb["id"] for lb in self.controller.get("/v2/lbaas/loadbalancers", "loadbalancers") if lb["name"] == "crash"]
+        return self.controller.settled(found, 30)["id"]
+
     def online(self, balancer, seconds=30):
         def check():
             found = self.controller.get(f"/v2/lbaas/loadbalancers/{balancer}", "loadbalancer")

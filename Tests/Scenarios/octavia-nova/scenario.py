@@ -29,7 +29,14 @@ def run(s):
     with s.fact("nothing is asked for without a token"):
         equal(controller.call("GET", "/v2/lbaas/loadbalancers", headers={"X-Auth-Token": "other"})[0], 401)
         equal(controller.call("GET", "/sluice/health", headers={"X-Auth-Token": "other"})[0], 401)
-    begin = time.monotonic()
+    with s.fact("a controller that dies after it has made servers or ports goes on with the same"):
+        for step in ("boot", "plug"):
+            crashed = cloud.crash(f"create/{step}/after")
+            equal((len(fake.servers), len(fake.ports), len(fake.groups)), (2, 5, 1), f"{step}: servers, ports, groups")
+            controller.must("DELETE", f"/v2/lbaas/loadbalancers/{crashed}?cascade=true")
+            wait(lambda: controller.call("GET", f"/v2/lbaas/loadbalancers/{crashed}")[0] == 404, f"{step}: it is gone", 30)
+            equal((fake.servers, fake.ports, fake.groups), ({}, {}, {}), step)
+    begin, fake.calls[:] = time.monotonic(), []
     lb = cloud.create()["id"]
     s.figure("created and ACTIVE", f"{time.monotonic() - begin:.2f} s", f"{len(fake.calls)} calls to the cloud")
     traffic = Traffic(cloud)

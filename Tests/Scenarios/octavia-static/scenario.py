@@ -121,6 +121,13 @@ def run(s):
         for name in cloud.NAMES:
             equal(cloud.strays(name), ([], False, []), name)
 
+    with s.fact("a controller that dies after it has taken hosts goes on with the same"):
+        for step in ("boot", "plug"):
+            crashed = cloud.crash(f"create/{step}/after")
+            equal(cloud.states(), ["FREE", "TAKEN", "TAKEN"], step)
+            controller.must("DELETE", f"/v2/lbaas/loadbalancers/{crashed}?cascade=true")
+            wait(lambda: cloud.states() == ["FREE"] * 3, f"{step}: all are free", 20)
+
     begin = time.monotonic()
     lb = cloud.create()["id"]
     s.figure("created and ACTIVE on existing hosts", f"{time.monotonic() - begin:.2f} s")
