@@ -17,7 +17,7 @@ package protocol AdminOperations:
   /// Reads the file again and takes it over, whole or not at all.
   func reload() async throws(AdminError) -> ChangeReport
   func vips() async -> VIPsReport
-  func order(_ order: VIPWish, vip: String, drain: Double) async throws(AdminError) -> VIPStatusReport
+  func order(_ order: VIPWish, vip: String, drain: Double, to: String?) async throws(AdminError) -> VIPStatusReport
   /// What a reload with this configuration text would change.
   func check(_ text: String, name: String) async throws(AdminError) -> ChangeReport
 }

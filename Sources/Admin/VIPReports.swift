@@ -39,11 +39,14 @@ package struct VIPStatusReport: Codable, Hashable, Sendable {
   package var group: String?
   package var virtualMAC = false
   package var isSigned = false
-  /// An operator's word: "release" or "claim".
+  /// An operator's word: "release", "resign" or "claim".
   package var handover: String?
   package var source: String?
   /// While backup: the active node that was heard last.
   package var lastHeard: String?
+  /// The peer that says that it has the VIP, and its address among `peers`.
+  package var owner: String?
+  package var ownerAddress: String?
   package var failing: [String] = []
   package var transitions = 0
   package var sent: UInt64 = 0

@@ -16,7 +16,8 @@ extension AdminRouter {
             guard let drain = Double(text), (0...300).contains(drain) else {
               throw AdminError(.malformed, "drain is no number of seconds", hint: "send ?drain=5, at most 300")
             }
-            return try json(try await operations.order(wish, vip: name, drain: drain))
+            let target = request.uri.queryParameters["to"].map(String.init)
+            return try json(try await operations.order(wish, vip: name, drain: drain, to: target))
           }
         ])
     }

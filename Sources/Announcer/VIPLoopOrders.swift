@@ -174,6 +174,7 @@ extension VirtualRouter.Handover {
   init(_ wish: VIPHandover) {
     switch wish {
     case .release: self = .release
+    case .resign: self = .resign
     case .claim: self = .claim
     }
   }

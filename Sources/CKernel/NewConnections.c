@@ -9,7 +9,7 @@
 #define SO_DETACH_FILTER 27
 #endif
 
-enum { most = 16 };
+enum { most = 64 };
 
 // A listening TCP socket takes SYNs again. 0, or an errno.
 int sluice_hear_new(int fd) {

@@ -14,6 +14,8 @@ internal import Model
 
   package enum Subsystem: Int32, Sendable {
     case route = 0
+    /// NETLINK_SOCK_DIAG.
+    case sockets = 4
     case netfilter = 12
   }
 

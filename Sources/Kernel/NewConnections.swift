@@ -9,7 +9,7 @@ package enum Newcomers: Hashable, Sendable {
   /// Those who come to these addresses, of which the first `limit` count.
   case unheardAt([IPAddress])
 
-  package static let limit = 16
+  package static let limit = 64
 }
 
 extension Socket {

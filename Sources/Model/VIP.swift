@@ -122,8 +122,10 @@ package struct VIPTrack: Hashable, Sendable {
 
 /// What an administrator wants of this node, until it is taken back or the VIP's file entry changes.
 package enum VIPHandover: String, Hashable, Codable, Sendable {
-  /// Give it to another node.
+  /// Give it to another node, which takes it while this one still has it, or after some time.
   case release
+  /// The same at once: who has been drained shall not wait.
+  case resign
   /// Take it.
   case claim
 }

@@ -66,6 +66,8 @@ package enum Refusal: Error, Hashable, Sendable {
   case noSuchVersion(pool: String, String)
   case noSuchSite(String)
   case noSuchVIP(String)
+  /// Why a VIP cannot go to the peer that was named.
+  case vipTarget(String)
   /// The data plane could not take the World: the reason in words.
   case dataPlane(String)
   case noSuchAnnouncement(String)

@@ -244,6 +244,7 @@ package actor Node {
     let before = world?.generation
     var dropped: [(key: BackendKey, reason: String)] = []
     let overrides = truth.overrides
+    let vipsBefore = Set(truth.topology.vips.map(\.name))
     let sitesBefore = Set(truth.topology.names?.sites.map(\.name) ?? [])
     let statistics = ports.statistics()
     let busy = statistics.backends.filter { $0.value.connections > 0 || $0.value.inFlight > 0 }
@@ -259,6 +260,7 @@ package actor Node {
     for (key, reason) in dropped { record(.dropped, key, "override dropped: \(reason)") }
     takeBack(overrides)
     adoptSiteWords(except: sitesBefore, at: now)
+    adoptVIPMoves(except: vipsBefore)
     orderPeers()
     followFloating()
   }

@@ -16,7 +16,7 @@ extension Node {
       }
     let facts = PeerReport.NodeFacts(
       phase: phase, generation: world?.generation ?? 0, links: links.sorted { $0.name < $1.name })
-    return [.node(facts)] + poolReports() + siteReports() + announcementReports()
+    return [.node(facts)] + poolReports() + siteReports() + announcementReports() + vipReports()
   }
 
   func poolReports() -> [PeerReport] {

@@ -95,6 +95,7 @@ extension Refusal: CustomStringConvertible {
     switch self {
     case .noSuchPool(let name): "there is no pool \(name)"
     case .noSuchVIP(let name): "there is no vip \(name)"
+    case .vipTarget(let reason): reason
     case .noSuchBackend(let key): "there is no backend \(key.pool)/\(key.backend)"
     case .noSuchVersion(let pool, let version): "no backend of pool \(pool) is labelled `version: \(version)`"
     case .noSuchSite(let name): "there is no site \(name)"

@@ -37,10 +37,14 @@ extension Node {
       noteFloating(report)
       log.append(Event.Kind(report.kind), report.vip, report.message, at: ports.wallClock())
       if truth.note(report), phase == .serving { reconcileAnnouncements(at: ports.now()) }
+      tellPeers()
     case .handover(let name, let wish):
       guard phase != .draining else { throw .draining }
       guard truth.topology.vips.contains(where: { $0.name == name }) else { throw .noSuchVIP(name) }
-      for member in truth.topology.vipsMoving(with: name) { truth.handovers[member] = wish }
+      for member in truth.topology.vipsMoving(with: name) {
+        truth.handovers[member] = wish
+        if wish == nil { share(nil, of: member) }
+      }
       log.append(.vip, name, wish.map { "ordered: \($0.rawValue)" } ?? "ordered: as configured", at: ports.wallClock())
       if let world { orderVIPs(world) }
     }

@@ -1,3 +1,5 @@
+package import Model
+
 /// What operators say once for all nodes: of each key the last word counts.
 ///
 /// A map of last-writer-wins registers: merging is commutative, associative and idempotent, so nodes that have heard
@@ -35,6 +37,10 @@ package struct RegisterKey: Hashable, Sendable {
     case weight = 2
     /// Of a site, whose name stands for the pool: "ready", "drain", or "drain MS" until so many milliseconds since 1970.
     case site = 3
+    /// Of a VIP, whose name stands for the pool: "move FROM", "move FROM TO", by nodes' names, or "restore".
+    case vip = 4
+    /// Of a floating address, whose text stands for the pool: `FloatingWord`'s.
+    case floating = 5
   }
 
   /// Raw, so that a kind which only newer nodes know is passed on unharmed.
@@ -42,6 +48,8 @@ package struct RegisterKey: Hashable, Sendable {
   package var pool: String
   package var backend: String
 
+  package init(vip: String) { self.init(.vip, pool: vip, backend: "") }
+  package init(floating: IPAddress) { self.init(.floating, pool: "\(floating)", backend: "") }
   package init(site: String) { self.init(.site, pool: site, backend: "") }
 
   package init(_ kind: Kind, pool: String, backend: String) {

@@ -49,6 +49,8 @@ package final class DataPlane: Sendable {
     var handles: [Thread.Handle] = []
     var isDraining = false
     var parting = Parting()
+    /// Where clients speak HTTP.
+    var httpPorts: Set<UInt16> = []
     /// The sockets belong to another process, too.
     var isHandedOver = false
     /// What earlier processes of this node have counted.
@@ -154,6 +156,7 @@ package final class DataPlane: Sendable {
       sink.setTarget(world.topology.accessLog)
       shared.spans.setLimit(world.topology.tracing?.otlp == nil ? 0 : world.topology.tracing?.queue ?? 0)
       next.persistenceLimits = world.topology.persistenceLimits
+      next.httpPorts = world.topology.httpPorts
       state = next
     }
   }

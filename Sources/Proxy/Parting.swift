@@ -3,14 +3,21 @@ internal import Kernel
 internal import Reactor
 internal import Synchronization
 
+/// Whose connections end with their next answer.
+enum PartingScope: Hashable, Sendable {
+  case nobody, everybody
+  /// Of these addresses.
+  case clients([IPAddress])
+}
+
 /// Why clients are asked to connect anew, and who is not heard when they do: the node leaves, or only an address does.
 struct Parting {
   var doors = Doors.open
-  var losesAddress = false
+  var leaving: [IPAddress] = []
   /// Whose newcomers already belong to another node.
   var lost: [IPAddress] = []
 
-  var isOn: Bool { doors != .open || losesAddress }
+  var scope: PartingScope { doors != .open ? .everybody : leaving.isEmpty ? .nobody : .clients(leaving) }
   var newcomers: Newcomers { doors == .held ? .unheard : lost.isEmpty ? .heard : .unheardAt(lost) }
 }
 
@@ -21,23 +28,26 @@ extension DataPlane {
     askToPart()
   }
 
-  /// The node is about to lose an address, but not its life: from now on each answer is the last of its connection
-  /// (`Connection: close`, GOAWAY), until it is taken back.
-  package func part(_ isParting: Bool) {
-    change { $0.losesAddress = isParting }
+  /// The node is about to lose these addresses, but not its life: from now on each answer to clients of them is the last
+  /// of its connection (`Connection: close`, GOAWAY), until it is taken back by none.
+  package func part(from addresses: [IPAddress]) {
+    change { $0.leaving = addresses }
     askToPart()
   }
 
   /// Clients that come to these addresses hear nothing, and try again in a moment; none: all are heard again.
   package func dropNew(to addresses: [IPAddress]) { change { $0.lost = addresses } }
 
-  /// HTTP clients that were there when `part` began, and all that are there now.
+  /// Who is connected to listeners of HTTP at these addresses, as the kernel has it: from the handshake until the last
+  /// byte is acknowledged, whether or not a worker knows of it. nil: it does not tell.
   ///
-  /// Waits for the workers: not for a thread that others wait for.
-  package func partingClients() -> (old: Int, all: Int) {
-    guard let census = try? Census(workers: mailboxes.count) else { return (0, 0) }
-    for mailbox in mailboxes { mailbox.post(.count(census)) }
-    return census.wait()
+  /// Waits for the kernel: not for a thread that others wait for.
+  package func connections(to addresses: [IPAddress]) -> Set<UInt64>? {
+    let ports = state.withLock { $0.httpPorts }
+    guard var netlink = try? Netlink(.sockets), let found = try? netlink.openConnections(to: addresses) else {
+      return nil
+    }
+    return Set(found.filter { ports.contains($0.local.port) }.map(\.cookie))
   }
 
   private func change(_ edit: (inout Parting) -> Void) {
@@ -53,53 +63,37 @@ extension DataPlane {
   }
 
   private func askToPart() {
-    let isOn = state.withLock { $0.parting.isOn }
-    for mailbox in mailboxes { mailbox.post(.part(isOn)) }
-  }
-}
-
-/// A count that every worker adds to.
-final class Census: Sendable {
-  private let old = Atomic(0)
-  private let all = Atomic(0)
-  private let latch: Latch
-
-  init(workers: Int) throws(Errno) { latch = try Latch(count: workers) }
-
-  func add(old: Int, all: Int) {
-    self.old.add(old, ordering: .relaxed)
-    self.all.add(all, ordering: .relaxed)
-    latch.arrive()
-  }
-
-  func wait() -> (old: Int, all: Int) {
-    _ = latch.wait(milliseconds: 1_000)
-    return (old.load(ordering: .relaxed), all.load(ordering: .relaxed))
+    let scope = state.withLock { $0.parting.scope }
+    for mailbox in mailboxes { mailbox.post(.part(scope)) }
   }
 }
 
 extension Worker {
-  mutating func part(_ isOn: Bool) {
+  mutating func part(_ scope: PartingScope) {
     guard !isDraining else { return }
-    isParting = isOn
-    guard isOn else { return }
-    for index in streams.indices where streams.isUsed(index) && streams[index].role == .client {
-      guard streams[index].flags.contains(.http) || streams[index].phase == .trunk else { continue }
-      streams[index].flags.insert(.old)
-    }
-    dismissClients()
+    parting = scope
+    isParting = scope != .nobody
+    if isParting { dismissClients() }
   }
 
-  mutating func count(_ census: Census) {
-    var (old, all) = (0, 0)
-    for index in streams.indices where streams.isUsed(index) && streams[index].role == .client {
-      let stream = streams[index]
-      guard stream.flags.contains(.http) || stream.phase == .trunk, stream.flags.isDisjoint(with: .branch) else {
-        continue
-      }
-      all += 1
-      if stream.flags.contains(.old) { old += 1 }
-    }
-    census.add(old: old, all: all)
+  /// Whether the client's connection ends with its next answer.
+  @inline(__always) func parts(_ index: UInt32) -> Bool { isParting && isAmongThoseWhoPart(index) }
+
+  private func isAmongThoseWhoPart(_ index: UInt32) -> Bool {
+    guard case .clients(let addresses) = parting else { return true }
+    let isBranch = streams[index].flags.contains(.branch)
+    if isBranch, streams[index].trunk == Stream.none { return false }
+    let stream = isBranch ? trunks[streams[index].trunk].stream : index
+    return Socket.localEndpoint(streams[stream].fd).map { addresses.contains($0.address) } ?? false
+  }
+}
+
+extension Topology {
+  /// Where clients speak HTTP.
+  var httpPorts: Set<UInt16> {
+    Set(
+      listeners.filter { $0.transport == .http }.flatMap(\.binds).compactMap {
+        if case .ip(let endpoint) = $0.address { endpoint.port } else { nil }
+      })
   }
 }

@@ -67,8 +67,6 @@ struct Stream: BitwiseCopyable {
     static let paused = Flags(rawValue: 1 << 20)
     /// Branch of a backend: the peer has not processed it.
     static let refused = Flags(rawValue: 1 << 21)
-    /// Client: it was there when the node began to part with an address.
-    static let old = Flags(rawValue: 1 << 22)
     /// Client: what is sent next is its last, and the connection's end follows in the same turn.
     static let closing = Flags(rawValue: 1 << 23)
   }

@@ -16,10 +16,8 @@ enum WorkerOrder: Sendable {
   /// Take no new clients; end what can be ended.
   /// Where another process has the sockets, whoever waits in their queues is its.
   case drain(isHandedOver: Bool)
-  /// Whether each answer is the last of its connection.
-  case part(Bool)
-  /// How many clients are there?
-  case count(Census)
+  /// Whose answers are the last of their connections.
+  case part(PartingScope)
   /// Say that the loop turns.
   case answer(Latch)
   /// Another worker has freed a connection of a backend that requests wait for.
@@ -121,8 +119,9 @@ struct Worker: ~Copyable {
   var now: Instant
   var milliseconds: Int64
   var isDraining = false
-  /// Each answer is the last of its connection: the node drains, or is about to, or an address goes (Parting).
+  /// Answers are the last of their connections: the node drains, or is about to, or an address goes (`parts`).
   var isParting = false
+  var parting = PartingScope.nobody
   /// Another process goes on with the node's work.
   var isHandedOver = false
   var isStopping = false
@@ -306,8 +305,7 @@ struct Worker: ~Copyable {
       case .adopt(let snapshot, let sockets, let latch):
         adopt(snapshot, sockets)
         latch.arrive()
-      case .part(let isOn): part(isOn)
-      case .count(let census): count(census)
+      case .part(let scope): part(scope)
       case .drain(let isHandedOver): drain(isHandedOver: isHandedOver)
       case .answer(let latch): latch.arrive()
       case .capacity: noteRoomEverywhere()

@@ -146,6 +146,7 @@ extension Worker {
     guard !isDraining else { return }
     isDraining = true
     isParting = true
+    parting = .everybody
     self.isHandedOver = isHandedOver
     // Datagrams of open sessions come and go through their listener's socket.
     for (key, acceptor) in acceptors {
@@ -170,10 +171,13 @@ extension Worker {
   /// Who has no request under way gets a moment to send what is on its way, and then no more.
   mutating func dismissClients() {
     for index in streams.indices where streams.isUsed(index) && streams[index].role == .client {
-      if streams[index].phase == .request, streams[index].input.isEmpty {
+      guard streams[index].phase == .request && streams[index].input.isEmpty || streams[index].phase == .trunk,
+        parts(index)
+      else { continue }
+      if streams[index].phase == .request {
         if isHandedOver { continue }
         setDeadline(index, min(streams[index].deadline, milliseconds + Worker.drainGrace))
-      } else if streams[index].phase == .trunk {
+      } else {
         leaveTrunk(streams[index].trunk)
       }
     }

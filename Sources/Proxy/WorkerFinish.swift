@@ -46,7 +46,7 @@ extension Worker {
     streams[client].exchange = Stream.none
     guard let listener = current.listeners[Int(streams[client].row)] else { return close(client) }
     if streams[client].flags.contains(.ended), streams[client].input.isEmpty { return close(client) }
-    setDeadline(client, milliseconds + (isParting && !isHandedOver ? Worker.drainGrace : listener.keepAliveTimeout))
+    setDeadline(client, milliseconds + (parts(client) && !isHandedOver ? Worker.drainGrace : listener.keepAliveTimeout))
     if streams[client].flags.contains(.readable) || !streams[client].input.isEmpty { continueNextTurn(client) }
   }
 
@@ -144,7 +144,7 @@ extension Worker {
     }
     exchanges[exchange].status = status
     var keep = exchanges[exchange].flags.contains(.clientKeepAlive)
-    if isParting || status == 400 || status == 413 { keep = false }
+    if parts(exchanges[exchange].client) || status == 400 || status == 413 { keep = false }
     if exchanges[exchange].flags.contains(.expectsContinue), !exchanges[exchange].flags.contains(.requestDone) {
       keep = false
     }

@@ -213,7 +213,7 @@ extension Worker {
 
   /// Whether the client's connection outlives this response.
   private mutating func settleClientConnection(_ exchange: UInt32) {
-    if !exchanges[exchange].flags.contains(.requestDone) || isParting {
+    if !exchanges[exchange].flags.contains(.requestDone) || parts(exchanges[exchange].client) {
       exchanges[exchange].flags.remove(.clientKeepAlive)
     }
     switch responseHead.body {

@@ -281,7 +281,7 @@ extension Worker {
     guard let listener = current.listeners[Int(streams[index].row)], listener.model.http2.enabled else {
       return leaveTrunk(number)
     }
-    if trunks[number].phase == .open, trunks[number].served >= (isParting ? 1 : listener.maxRequests) {
+    if trunks[number].phase == .open, trunks[number].served >= (parts(index) ? 1 : listener.maxRequests) {
       leaveTrunk(number)
     }
     if !streams[index].output.isEmpty {
@@ -294,7 +294,7 @@ extension Worker {
     } else if trunks[number].phase == .leaving {
       setDeadline(index, min(streams[index].deadline, milliseconds + Worker.drainGrace))
     } else if trunks[number].count == 0 {
-      setDeadline(index, milliseconds + (isParting ? Worker.drainGrace : listener.keepAliveTimeout))
+      setDeadline(index, milliseconds + (parts(index) ? Worker.drainGrace : listener.keepAliveTimeout))
     } else {
       setDeadline(index, .max)
     }

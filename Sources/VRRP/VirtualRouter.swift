@@ -29,6 +29,8 @@ package struct VirtualRouter: Sendable {
     /// Give the addresses to another node. The priority falls to 1, which lets a preempting peer take over while this
     /// one still serves; where none does in time, this one resigns.
     case release
+    /// The same without the wait.
+    case resign
     /// Take the addresses: priority 254, preempting.
     case claim
   }
@@ -86,7 +88,7 @@ package struct VirtualRouter: Sendable {
   /// Without the group.
   package var ownPriority: UInt8 {
     switch handover {
-    case .release: 1
+    case .release, .resign: 1
     case .claim: max(tracks.priority(from: configuration.priority), 254)
     case nil: tracks.priority(from: configuration.priority)
     }
@@ -231,7 +233,7 @@ package struct VirtualRouter: Sendable {
       // By then a preempting peer, whatever its priority, has taken over.
       let patience =
         activeDown(configuration.interval, priority: 1).nanoseconds + configuration.interval.duration.nanoseconds
-      active.resignAt = wish == .release ? now + .nanoseconds(patience) : nil
+      active.resignAt = wish == .release ? now + .nanoseconds(patience) : wish == .resign ? now : nil
       phase = .active(active)
     }
   }

@@ -86,8 +86,8 @@ enum Drivers {
     ports.explain.samples = { plane.samples($0) }
     ports.explain.takeSpans = { plane.takeSpans($0) }
     ports.setDoors = { plane.setDoors($0) }
-    ports.parting.part = { plane.part($0) }
-    ports.parting.clients = { await Task.detached { plane.partingClients() }.value }
+    ports.parting.part = { plane.part(from: $0) }
+    ports.parting.connections = { addresses in await Task.detached { plane.connections(to: addresses) }.value }
     ports.parting.dropNew = { plane.dropNew(to: $0) }
     let keeper = try StateKeeper.open(topology, post: post)
     if let keeper { ports.store = keeper.port }

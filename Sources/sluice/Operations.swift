@@ -148,6 +148,7 @@ extension AdminError {
   init(_ refusal: Refusal) {
     switch refusal {
     case .noSuchVIP: self.init(.notFound, "\(refusal)", hint: "`sluice vip list` shows them")
+    case .vipTarget: self.init(.conflict, "\(refusal)", hint: "`sluice peers` shows who is there")
     case .noSuchPool, .noSuchBackend, .noSuchSite, .noSuchVersion:
       self.init(.notFound, "\(refusal)", hint: "`sluice status` lists pools and backends")
     case .noSuchAnnouncement:

@@ -76,9 +76,10 @@ enum PeersText {
   private static func overrides(_ overrides: [PeersReport.Override]) -> TextTable {
     var table = TextTable([("OVERRIDE", .left), ("KIND", .left), ("VALUE", .left), ("SAID ON", .left)])
     for override in overrides {
+      // A VIP, a site and an address have no second name.
+      let subject = override.backend.isEmpty ? override.pool : "\(override.pool)/\(override.backend)"
       table.add([
-        .init("\(override.pool)/\(override.backend)"), .init(override.kind), .init(override.value ?? "(the file's)"),
-        .init(override.node),
+        .init(subject), .init(override.kind), .init(override.value ?? "(the file's)"), .init(override.node),
       ])
     }
     return table

@@ -57,6 +57,8 @@ extension PeersReport.Override {
       case .state: "state"
       case .weight: "weight"
       case .site: "site"
+      case .vip: "vip"
+      case .floating: "floating-ip"
       case nil: "\(register.key.kind)"
       }
     self.init(

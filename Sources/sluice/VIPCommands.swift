@@ -54,7 +54,8 @@ struct VIPMoveCommand: AsyncParsableCommand {
       """)
 
   @Argument(help: "The VIP, as `sluice vip list` shows it.") var name: String
-  @Option(help: "The node that shall have it, by the address that its adverts come from.") var to: String?
+  @Option(help: "The node that shall have it: its name or address among `peers`, or where its adverts come from.")
+  var to: String?
   @Option(help: "Seconds to wait for the other node.") var timeout = 30
   @Option(help: "Seconds that open HTTP requests have to end; 0: none.") var drain = 5
   @OptionGroup var socket: SocketOption
@@ -69,15 +70,24 @@ struct VIPMoveCommand: AsyncParsableCommand {
           hint: before.lastHeard.map { "\($0) has it; move it there" } ?? "`sluice vip show \(name)` says why")
       }
       let path = "/v1/vips/\(PathSegment.encode(name))"
+      let wish = to.map { "&to=\(PathSegment.encode($0))" } ?? ""
       let patient = NodeConnection(client: AdminClient(socket: socket.path, deadline: .seconds(drain + 10)))
-      _ = try await patient.post("\(path)/release?drain=\(drain)", as: VIPStatusReport.self)
+      _ = try await patient.post("\(path)/release?drain=\(drain)\(wish)", as: VIPStatusReport.self)
       let clock = ContinuousClock()
       let start = clock.now
       var vip = before
+      var reached: ContinuousClock.Instant?
+      func isThere(_ vip: VIPStatusReport) -> Bool {
+        to.map { [vip.lastHeard, vip.owner, vip.ownerAddress].contains($0) } ?? true
+      }
       while clock.now - start < .seconds(timeout) {
         try await Task.sleep(for: .milliseconds(20))
         vip = try await socket.node.vip(name)
-        if vip.state != "active", vip.lastHeard != nil { break }
+        guard vip.state != "active", vip.lastHeard != nil else { continue }
+        // The first whom it went to may not be the last.
+        let since = reached ?? clock.now
+        reached = since
+        if isThere(vip) || clock.now - since > .seconds(2) { break }
       }
       guard vip.state != "active", let owner = vip.lastHeard else {
         _ = try await socket.node.post("\(path)/restore", as: VIPStatusReport.self)
@@ -85,9 +95,10 @@ struct VIPMoveCommand: AsyncParsableCommand {
           "no other node took \(name) within \(timeout) s; this one has it again",
           hint: "is another node up and well? see `sluice events`")
       }
-      if let to, to != owner {
+      if let to, !isThere(vip) {
         throw Failure(
-          "\(name) went to \(owner), not to \(to)", hint: "raise the priority of \(to), or move it on from \(owner)")
+          "\(name) went to \(owner), not to \(to)",
+          hint: "nodes that are each other's `peers` can be told; or raise the priority of \(to)")
       }
       if json { return try VIPText.printJSON(vip) }
       print("\(name) is with \(owner) now; this node is the last choice until `sluice vip restore \(name)`")

@@ -8,12 +8,17 @@ extension Operations {
     let (vips, overview, now) = await node.vipSnapshot()
     let standings = Dictionary(overview.vips.map { ($0.name, $0) }) { first, _ in first }
     var report = VIPsReport()
-    report.vips = vips.map { VIPStatusReport($0, standings[$0.name], at: now) }
+    for vip in vips {
+      var status = VIPStatusReport(vip, standings[vip.name], at: now)
+      let owner = await node.ownerAmongPeers(of: vip.name)
+      (status.owner, status.ownerAddress) = (owner?.name, owner.map { "\($0.address.address)" })
+      report.vips.append(status)
+    }
     report.strangers = overview.strangers
     return report
   }
 
-  func order(_ order: VIPWish, vip: String, drain: Double) async throws(AdminError) -> VIPStatusReport {
+  func order(_ order: VIPWish, vip: String, drain: Double, to: String?) async throws(AdminError) -> VIPStatusReport {
     let wish: VIPHandover? =
       switch order {
       case .release: .release
@@ -22,7 +27,7 @@ extension Operations {
       }
     do {
       if wish == .release {
-        try await node.handOver(vip, within: .milliseconds(Int64(drain * 1_000)))
+        try await node.handOver(vip, to: to, within: .milliseconds(Int64(drain * 1_000)))
       } else {
         try await node.apply(.vip(.handover(vip, wish)))
       }

@@ -112,7 +112,7 @@ actor FakeNode: AdminOperations {
     return report
   }
 
-  func order(_ order: VIPWish, vip: String, drain: Double) throws(AdminError) -> VIPStatusReport {
+  func order(_ order: VIPWish, vip: String, drain: Double, to: String?) throws(AdminError) -> VIPStatusReport {
     guard let found = vips().vips.first(where: { $0.name == vip }) else {
       throw AdminError(.notFound, "there is no vip \(vip)", hint: "`sluice vip list` shows them")
     }

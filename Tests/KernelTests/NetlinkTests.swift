@@ -33,6 +33,31 @@ private func address(_ text: String) -> IPAddress { IPAddress(text)! }
     }
   }
 
+  @Test func connectionsAreSeenFromTheirHandshakeOn() throws {
+    try inPrivateNetwork {
+      var netlink = try Netlink()
+      let link = try #require(try netlink.links().first).index
+      try netlink.setLink(link, up: true)
+      // More than one question can name, and of both families.
+      let others = (10..<30).map { IPAddress(192, 0, 2, $0) }
+      let places = [address("192.0.2.1"), address("2001:db8::1")]
+      for place in places { try netlink.add(AddressPlacement(link: link, address: place), owner: .virtualRouter) }
+      var diagnosis = try Netlink(.sockets)
+      for place in places {
+        let endpoint = SocketAddress.ip(Endpoint(place, 4711))
+        let listener = try Socket.listen(endpoint, .stream)
+        #expect(try diagnosis.openConnections(to: others + [place]).isEmpty, "who listens is nobody's client")
+        let client = try Socket.connect(endpoint)
+        let waiting = try diagnosis.openConnections(to: others + [place]).filter { $0.local.port == 4711 }
+        #expect(waiting.map(\.local.address) == [place], "nobody has accepted it")
+        #expect(try diagnosis.openConnections(to: others).isEmpty)
+        Socket.close(client)
+        Socket.close(listener)
+        #expect(try diagnosis.openConnections(to: [place]).filter { $0.local.port == 4711 }.isEmpty)
+      }
+    }
+  }
+
   @Test func addressesComeAndGoWithTheirOwner() throws {
     try inPrivateNetwork {
       var netlink = try Netlink()

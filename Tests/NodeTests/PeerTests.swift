@@ -10,6 +10,7 @@ import Testing
   final class Told: Sendable {
     let contents = Mutex<[Neighborhood.Content]>([])
     let settings = Mutex<[Neighborhood.Settings?]>([])
+    let vips = Mutex<[VIPOrder]>([])
     var last: Neighborhood.Content? { contents.withLock { $0.last } }
   }
 
@@ -18,6 +19,7 @@ import Testing
     let node = Node(version: "test") { _ in
       var ports = fake.ports
       ports.applyPeers = { settings in told.settings.withLock { $0.append(settings) } }
+      ports.vips.apply = { orders in told.vips.withLock { $0 = orders } }
       ports.sayToPeers = { content in told.contents.withLock { $0.append(content) } }
       return ports
     }
@@ -182,5 +184,56 @@ import Testing
     try await node.apply(.peer(.registers(peer: "b", [drained])))
     try await node.apply(.load(withSites(quorum: nil)))
     #expect(await node.snapshot().sites["eu"]?.state == .drained)
+  }
+
+  // MARK: Virtual addresses
+
+  private func withVIP() -> Topology {
+    topology { topology in
+      topology.vips = [
+        VIP(name: "front", interface: "eth0", addresses: [VIPAddress(IPAddress(192, 0, 2, 1))], virtualRouter: 51)
+      ]
+    }
+  }
+
+  private func moved(_ word: String, time: UInt64) -> Change {
+    .peer(
+      .registers(
+        peer: "b", [Register(key: RegisterKey(vip: "front"), value: word, stamp: Stamp(time: time << 16, node: "b"))]))
+  }
+
+  @Test func aMoveThatNamesThisNodeIsAClaimUntilItIsTakenBack() async throws {
+    let (node, _, told) = try await node(withVIP())
+    for (time, word, wish) in [
+      (1, "move b a", VIPHandover?.some(.claim)), (2, "move a b", .resign), (3, "move b c", nil),
+      (4, "move b a", .claim),
+      (5, "restore", nil), (6, "move a", .resign), (7, "nonsense", nil), (8, "move c a", .claim),
+    ] as [(UInt64, String, VIPHandover?)] {
+      try await node.apply(moved(word, time: time))
+      #expect(told.vips.withLock { $0.first?.handover } == wish, "\(word)")
+    }
+    // An operator's restore here is heard everywhere.
+    try await node.apply(.vip(.handover("front", nil)))
+    #expect(told.last?.registers[RegisterKey(vip: "front")]?.value == "restore")
+  }
+
+  @Test func aMoveGoesToAPeerThatCanTakeItOrNowhere() async throws {
+    let (node, _, told) = try await node(withVIP())
+    func refusal(_ target: String) async -> String? {
+      do throws(Refusal) { try await node.handOver("front", to: target, within: .zero) } catch { return "\(error)" }
+      return nil
+    }
+    #expect(await refusal("z") == "z is none of `peers`")
+    #expect(await refusal("b") == "b is not connected")
+    try await node.apply(.peer(.up(peer: "b", .init(site: "", version: "1", skew: 0))))
+    #expect(await refusal("b") == "b has no vip front")
+    for (state, expected) in [(PeerReport.VIPFacts.State.fault, "front is in fault on b"), (.backup, nil)] {
+      let report = PeerReport.vip("front", .init(state: state, priority: 254, since: 0))
+      try await node.apply(.peer(.reports(peer: "b", [report.key: report])))
+      try await node.apply(.vip(.report(VIPReport(vip: "front", kind: .active, message: ""))))
+      #expect(await refusal(state == .fault ? "b" : "10.0.0.9") == expected)
+    }
+    #expect(told.last?.registers[RegisterKey(vip: "front")]?.value == "move a b")
+    #expect(told.vips.withLock { $0.first?.handover } == .resign)
   }
 }

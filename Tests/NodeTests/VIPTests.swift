@@ -44,6 +44,63 @@ private func begun(_ topology: Topology) async throws -> (Node, FakePorts, Recor
     #expect(recorder.last[0].failing.isEmpty, "one backend is enough")
   }
 
+  /// The kernel's connections, look by look, and what was ordered between them.
+  private func handedOver(_ looks: [Set<UInt64>?], within limit: Duration = .seconds(5)) async throws -> [String] {
+    let fake = FakePorts(), recorder = Recorder(), rest = Mutex(looks)
+    let notes = Mutex<[String]>([])
+    let node = Node(version: "test") { _ in
+      var ports = fake.ports
+      ports.vips.apply = { orders in
+        recorder.orders.withLock { $0.append(orders) }
+        if let wish = orders.first?.handover { notes.withLock { $0.append(wish.rawValue) } }
+      }
+      ports.parting.part = { addresses in if !addresses.isEmpty { notes.withLock { $0.append("part") } } }
+      ports.parting.dropNew = { addresses in notes.withLock { $0.append(addresses.isEmpty ? "hear" : "drop") } }
+      ports.parting.connections = { _ in
+        // Each look takes as long as the drill's clock says.
+        fake.advance(.milliseconds(100))
+        notes.withLock { $0.append("look") }
+        return rest.withLock { $0.count > 1 ? $0.removeFirst() : $0[0] }
+      }
+      return ports
+    }
+    await node.begin(topology())
+    for number in [1, 2] { try await node.apply(.probe(.passed(.web(number)))) }
+    try await node.apply(.vip(.report(VIPReport(vip: "front", kind: .active, message: ""))))
+    try await node.handOver("front", within: limit)
+    let seen = notes.withLock { $0 }
+    return Array(seen.prefix { $0 != "resign" }) + (seen.contains("resign") ? ["resign"] : [])
+  }
+
+  @Test func aHandOverWaitsForWhoWasThereThenForWhoCameMeanwhile() async throws {
+    #expect(
+      try await handedOver([[1, 2], [2, 3], [3, 4], [4], []])
+        == ["part", "look", "look", "look", "drop", "look", "look", "look", "resign"])
+  }
+
+  @Test func whoWasAcceptedBehindTheFirstLookIsSeenByTheSecond() async throws {
+    #expect(
+      try await handedOver([[], [], [], [7], []])
+        == ["part", "look", "look", "drop", "look", "look", "look", "look", "resign"])
+  }
+
+  @Test func newcomersAreHeardAgainWhereTheLastRequestsTakeTooLong() async throws {
+    let seen = try await handedOver([[], []] + [Set<UInt64>?](repeating: [9], count: 9) + [[]])
+    #expect(seen.filter { $0 != "look" } == ["part", "drop", "hear", "drop", "resign"])
+  }
+
+  @Test func whoNeverEndsIsWaitedForUntilTheLimitOnce() async throws {
+    let seen = try await handedOver([[1]], within: .seconds(2))
+    #expect(seen.filter { $0 != "look" } == ["part", "drop", "resign"])
+    #expect(seen.count { $0 == "look" } == 22, "twenty looks until then, and two")
+  }
+
+  @Test func whereTheKernelDoesNotTellTheTimeIsWaitedOut() async throws {
+    let seen = try await handedOver([nil], within: .seconds(1))
+    #expect(seen.filter { $0 != "look" } == ["part", "drop", "resign"])
+    #expect(seen.count { $0 == "look" } == 17)
+  }
+
   @Test func aPoolWithoutHealthyBackendsFailsTheTrackAndItsReturnMendsIt() async throws {
     let (node, fake, recorder) = try await begun(topology())
     for number in [1, 2] { try await node.apply(.probe(.passed(.web(number)))) }

@@ -133,6 +133,15 @@ import VRRP
     #expect(bench.router.state == .backup)
   }
 
+  @Test func whoHasBeenDrainedResignsWithoutAWait() {
+    var bench = Bench(.example(), in: .active)
+    _ = bench.tell(.handover(.resign))
+    let effects = bench.run(1)
+    #expect(effects.compactMap(\.short) == ["send 0", "hold 0"])
+    #expect(bench.router.state == .backup)
+    #expect(bench.router.effectivePriority == 1, "the last choice until it is taken back")
+  }
+
   @Test func aReleaseThatNobodyTakesUpResignsAndAtLastComesBack() {
     var bench = Bench(.example(), in: .active)
     _ = bench.tell(.handover(.release))
