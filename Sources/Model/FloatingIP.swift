@@ -34,6 +34,8 @@ package enum FloatingError: Error, Hashable, Sendable, CustomStringConvertible {
   case family(IPAddress, IPAddress)
   /// It follows health, by the failover of that name.
   case follows(IPAddress, String)
+  /// The nodes remember no more words.
+  case tooMany
 
   package var description: String {
     switch self {
@@ -45,6 +47,7 @@ package enum FloatingError: Error, Hashable, Sendable, CustomStringConvertible {
     case .taken(let address): "\(address) is taken"
     case .family(let address, let fixed): "\(address) and \(fixed) are of two address families"
     case .follows(let address, let name): "\(address) follows health, by the failover \(name)"
+    case .tooMany: "the nodes share as many addresses as they can remember"
     }
   }
 }

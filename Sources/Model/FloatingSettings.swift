@@ -44,6 +44,11 @@ package struct FloatingSettings: Hashable, Sendable {
 
   package init() {}
 
+  /// Whether the nodes that may have the VIP share the entry. One whose pool is not here, or does not have it, is none.
+  package func isShared(_ entry: FloatingIP) -> Bool {
+    pool(entry.pool).map { $0.vip != nil && $0.contains(entry.address) } ?? false
+  }
+
   package func pool(_ name: String) -> Pool? { pools.first { $0.name == name } }
   package func failover(of address: IPAddress) -> Failover? { failovers.first { $0.address == address } }
 }
@@ -60,9 +65,11 @@ package struct FloatingPlan: Hashable, Sendable {
   /// - Parameter activeVIPs: those that this node has.
   package init(_ table: FloatingTable, _ settings: FloatingSettings, activeVIPs: Set<String>) {
     for entry in table.sorted {
+      let pool = settings.pool(entry.pool)
+      // Another node has the address: what its server opens by itself shall not leave here under it.
+      guard pool?.vip.map(activeVIPs.contains) ?? true else { continue }
       if let fixed = entry.fixed { mappings[entry.address] = fixed }
-      guard let pool = settings.pool(entry.pool), pool.vip.map(activeVIPs.contains) ?? true else { continue }
-      places[entry.address] = pool.device
+      places[entry.address] = pool?.device
     }
   }
 }

@@ -14,6 +14,49 @@ package struct FloatingTable: Hashable, Sendable {
     }
   }
 
+  /// One table from the words of all nodes, and rows that are this node's alone.
+  ///
+  /// Of words that contradict each other the later one counts, so that nodes which have heard the same words have the
+  /// same mappings; of these, each has those whose pools it has. A row gives way to every word.
+  package init(
+    words: [FloatingWord], rows: [FloatingIP], _ settings: FloatingSettings, conflicts: inout [FloatingConflict]
+  ) {
+    var all: [IPAddress: FloatingIP] = [:]
+    var owners: [IPAddress: IPAddress] = [:]
+    for word in words.sorted(by: { $0.isLater(than: $1) }) {
+      guard var entry = word.entry, all[entry.address] == nil else { continue }
+      if let owner = owners[entry.address] {
+        conflicts.append(
+          .init(address: entry.address, description: "left out: \(owner) is mapped to it, by a later word"))
+        continue
+      }
+      let isSelf = entry.fixed == entry.address
+      if let fixed = entry.fixed, let owner = owners[fixed] ?? (isSelf ? fixed : all[fixed]?.address) {
+        let words =
+          "mapped to nobody: by \(isSelf ? "this" : "a later") word \(fixed) \(owner == fixed ? "floats" : "stands behind \(owner)")"
+        conflicts.append(.init(address: entry.address, description: words))
+        entry.fixed = nil
+      }
+      all[entry.address] = entry
+      if let fixed = entry.fixed { owners[fixed] = entry.address }
+    }
+    entries = all.filter { settings.isShared($0.value) }
+    let taken = Set(entries.values.compactMap(\.fixed))
+    for row in rows.sorted(by: { $0.address < $1.address }) where entries[row.address] == nil {
+      guard !taken.contains(row.address) else {
+        conflicts.append(.init(address: row.address, description: "left out: a shared address is mapped to it"))
+        continue
+      }
+      var row = row
+      if let fixed = row.fixed, taken.contains(fixed) || entries[fixed] != nil {
+        conflicts.append(
+          .init(address: row.address, description: "mapped to nobody: \(fixed) is taken by a shared address"))
+        row.fixed = nil
+      }
+      entries[row.address] = row
+    }
+  }
+
   package var sorted: [FloatingIP] { entries.values.sorted { $0.address < $1.address } }
 
   package mutating func apply(_ order: FloatingOrder, _ settings: FloatingSettings) throws(FloatingError) -> IPAddress {

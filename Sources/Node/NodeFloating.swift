@@ -13,8 +13,10 @@ enum FloatingJob {
 /// Floating addresses as a node stands to them.
 struct FloatingDesk {
   var table = FloatingTable()
-  /// Whether the store has the table.
+  /// Whether the store has the table and the words.
   var isSaved = true
+  var savedWords: [FloatingWord] = []
+  var conflicts: Set<FloatingConflict> = []
   var isRestored = false
   /// VIPs that this node has.
   var activeVIPs: Set<String> = []
@@ -93,7 +95,10 @@ extension Node {
     guard let settings = truth.topology.floating else { return }
     var rows: [FloatingIP]
     do {
-      rows = try await ports.floating.restore()
+      let record = try await ports.floating.restore()
+      rows = record.rows
+      floating.savedWords = record.words
+      recall(record.words)
     } catch {
       // The kernel still does what was ordered last: that is taken over, not undone.
       let found = await ports.floating.adopt()
@@ -122,8 +127,11 @@ extension Node {
       return
     }
     guard floating.isRestored else { return await restoreFloating() }
+    hearFloating(settings)
     if let world, phase != .starting {
-      for move in Planner.floatingMoves(world, floating.table, settings) { self.move(move, settings) }
+      var here = settings
+      here.failovers.removeAll { !decidesFloating($0, settings) }
+      for move in Planner.floatingMoves(world, floating.table, here) { self.move(move, settings) }
     }
     _ = await make(FloatingPlan(floating.table, settings, activeVIPs: floating.activeVIPs))
     if !floating.isSaved { await saveFloating() }
@@ -135,6 +143,7 @@ extension Node {
     do throws(FloatingError) {
       if next.entries[address] == nil { _ = try next.apply(.allocate(pool: nil, address), settings) }
       _ = try next.apply(.move(address, move.target), settings)
+      say(try words(for: next, settings))
     } catch {
       return record(.floating, subject: move.failover.name, "cannot follow health: \(error)")
     }
@@ -145,9 +154,12 @@ extension Node {
   }
 
   private func saveFloating() async {
+    let record = floatingRecord
     do {
-      try await ports.floating.save(floating.table.sorted)
-      floating.isSaved = true
+      try await ports.floating.save(record)
+      floating.savedWords = record.words
+      // More may have been heard meanwhile.
+      floating.isSaved = record == floatingRecord
     } catch {
       take(.lost("\(error)"))
     }
@@ -161,16 +173,17 @@ extension Node {
       return .failure(phase == .draining ? .draining : .floating("the node has not started yet"))
     }
     var next = floating.table
-    let address: IPAddress
+    let address: IPAddress, words: [FloatingWord]
     do throws(FloatingError) {
       address = try next.apply(order, settings)
       try check(order, settings)
+      words = try self.words(for: next, settings)
     } catch {
       return .failure(.floating("\(error)"))
     }
     guard next != floating.table else { return .success(address) }
     do {
-      try await ports.floating.save(next.sorted)
+      try await ports.floating.save(FloatingRecord(rows: next.sorted, words: floatingWords.replacing(with: words)))
     } catch {
       // What cannot be kept is not begun: after a restart it would be as if it had never been.
       take(.lost("\(error)"))
@@ -182,9 +195,12 @@ extension Node {
       return .failure(.floating(failure))
     }
     floating.table = next
-    floating.isSaved = true
+    say(words)
+    floating.savedWords = floatingWords
     floating.moves += 1
-    record(.floating, subject: "\(address)", floating.table.entries[address].map(words) ?? "released")
+    record(.floating, subject: "\(address)", floating.table.entries[address].map(self.words(of:)) ?? "released")
+    // What others have said meanwhile is later than the table.
+    if sharesFloating { followFloating() }
     return .success(address)
   }
 
@@ -232,8 +248,6 @@ extension Node {
       }
     }
   }
-
-  private func words(_ entry: FloatingIP) -> String { entry.fixed.map { "mapped to \($0)" } ?? "mapped to nobody" }
 }
 
 /// What is asked of floating addresses.

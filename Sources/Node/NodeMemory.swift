@@ -127,6 +127,8 @@ extension Node {
     recalled = nil
     note(.upgrade, "took over from the process before")
     ports.vips.resume(active)
+    // Their floating addresses stay.
+    floating.activeVIPs = Set(active)
     if let world { orderVIPs(world) }
     orderPeers()
     reconcileAnnouncements(at: now, isForced: true)

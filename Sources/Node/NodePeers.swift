@@ -107,6 +107,8 @@ extension Node {
     let news = truth.merge(registers)
     for register in news {
       if register.key.kind == RegisterKey.Kind.site.rawValue { take(register, at: now) }
+      if register.key.kind == RegisterKey.Kind.vip.rawValue { take(vipMove: register) }
+      if register.isFloating { followFloating() }
       let key = BackendKey(pool: register.key.pool, backend: register.key.backend)
       // A backend that this node does not have keeps its word for when it comes.
       guard let order = register.key.order(register.value), truth.differs(order, for: key),

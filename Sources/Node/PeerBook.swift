@@ -82,6 +82,9 @@ package struct PeerBook: Hashable, Sendable {
     }
   }
 
+  /// For a word that is said when it is kept.
+  mutating func nextStamp(node: String, wall: Int64) -> Stamp { clock.stamp(node: node, wall: wall) }
+
   /// An operator's word, said here; nil takes one back, for who hears of it and has no later one.
   mutating func say(_ value: String?, _ key: RegisterKey, node: String, wall: Int64) {
     registers.merge(Register(key: key, value: value ?? "", stamp: clock.stamp(node: node, wall: wall)))

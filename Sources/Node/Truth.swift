@@ -123,6 +123,8 @@ package struct Truth: Sendable {
 
   mutating func merge(_ registers: [Register]) -> [Register] { peers.merge(registers) }
 
+  mutating func nextStamp(node: String, wall: Int64) -> Stamp { peers.nextStamp(node: node, wall: wall) }
+
   mutating func share(_ value: String?, _ key: RegisterKey, node: String, wall: Int64) {
     peers.say(value, key, node: node, wall: wall)
   }

@@ -65,6 +65,14 @@ package final class StateStore: Sendable {
           ) STRICT, WITHOUT ROWID;
           """)
     }
+    migrator.registerMigration("3: shared floating addresses") { database in
+      try database.execute(
+        sql: """
+          CREATE TABLE floating_word (
+            address TEXT NOT NULL PRIMARY KEY, word TEXT NOT NULL, time INTEGER NOT NULL, node TEXT NOT NULL
+          ) STRICT, WITHOUT ROWID;
+          """)
+    }
     return migrator
   }
 

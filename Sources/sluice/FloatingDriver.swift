@@ -38,8 +38,8 @@ final class FloatingDriver: Sendable {
       throw Failure("cannot start the thread of floating addresses: \(error)", hint: "raise the limit of open files")
     }
     var port = FloatingPort()
-    port.restore = { try await keeper.asking { try $0.floatingIPs() } }
-    port.save = { rows in try await keeper.asking { try $0.save(floatingIPs: rows) } }
+    port.restore = { try await keeper.asking { try $0.floatingRecord() } }
+    port.save = { record in try await keeper.asking { try $0.save(record) } }
     port.adopt = { (try? await driver.thread.run { driver.adopt() }) ?? FloatingPlan() }
     port.apply = { plan in try await driver.thread.run { try driver.apply(plan) } }
     return port

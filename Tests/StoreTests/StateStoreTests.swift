@@ -46,29 +46,44 @@ import Testing
     FloatingIP(address: IPAddress(192, 0, 2, last), pool: "public", fixed: fixed.map { IPAddress(10, 0, 0, $0) })
   }
 
+  @Test func sharedWordsAreKeptWithTheirRevisions() throws {
+    try withPath { path in
+      let store = try StateStore(path: path)
+      var words = [
+        FloatingWord(IPAddress(192, 0, 2, 1), .mapped(IPAddress(10, 0, 0, 1), pool: "p"), time: .max - 1, node: "a"),
+        FloatingWord(IPAddress(192, 0, 2, 2), .released, time: 7, node: "b"),
+      ]
+      try store.save(FloatingRecord(rows: [ip(1, 9)], words: words))
+      #expect(try StateStore(path: path).floatingRecord() == FloatingRecord(rows: [ip(1, 9)], words: words))
+      words = [FloatingWord(IPAddress(192, 0, 2, 2), .allocated(pool: "p"), time: 7, node: "c")]
+      try store.save(FloatingRecord(rows: [], words: words))
+      #expect(try store.floatingRecord() == FloatingRecord(rows: [], words: words))
+    }
+  }
+
   @Test func floatingAddressesAreKept() throws {
     try withPath { path in
       let rows = [ip(1), ip(2, 9), FloatingIP(address: IPAddress("2001:db8::1")!, pool: "six")]
-      try StateStore(path: path).save(floatingIPs: rows)
-      #expect(Set(try StateStore(path: path).floatingIPs()) == Set(rows))
+      try StateStore(path: path).save(FloatingRecord(rows: rows))
+      #expect(Set(try StateStore(path: path).floatingRecord().rows) == Set(rows))
     }
   }
 
   @Test func aFixedAddressPassesFromOneToAnotherInOneChange() throws {
     try withPath { path in
       let store = try StateStore(path: path)
-      try store.save(floatingIPs: [ip(1, 9), ip(2, 8)])
-      try store.save(floatingIPs: [ip(1, 8), ip(2, 9)])
-      #expect(Set(try store.floatingIPs()) == [ip(1, 8), ip(2, 9)])
+      try store.save(FloatingRecord(rows: [ip(1, 9), ip(2, 8)]))
+      try store.save(FloatingRecord(rows: [ip(1, 8), ip(2, 9)]))
+      #expect(Set(try store.floatingRecord().rows) == [ip(1, 8), ip(2, 9)])
     }
   }
 
   @Test func noAddressIsMappedTwiceAndTheOldStateStays() throws {
     try withPath { path in
       let store = try StateStore(path: path)
-      try store.save(floatingIPs: [ip(1, 9)])
-      #expect(throws: StoreError.self) { try store.save(floatingIPs: [ip(1, 9), ip(2, 9)]) }
-      #expect(try store.floatingIPs() == [ip(1, 9)])
+      try store.save(FloatingRecord(rows: [ip(1, 9)]))
+      #expect(throws: StoreError.self) { try store.save(FloatingRecord(rows: [ip(1, 9), ip(2, 9)])) }
+      #expect(try store.floatingRecord().rows == [ip(1, 9)])
     }
   }
 
