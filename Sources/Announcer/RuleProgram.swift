@@ -35,7 +35,13 @@ package struct RuleProgram: Sendable {
   /// What the kernel has of our table, as JSON; nil: there is none.
   package func list() throws(FloatingFailure) -> String? {
     let words = "exec \(RuleProgram.path) -j list table inet \(FloatingRules.table) >\"$1\" 2>/dev/null"
-    guard try run(["/bin/sh", "-c", words, "sh", file]) == .exit(0) else { return nil }
+    let ending = try run(["/bin/sh", "-c", words, "sh", file])
+    // nft(8): 1 where there is no such table. Anything else says nothing of the table.
+    if ending == .exit(1) { return nil }
+    guard ending == .exit(0) else {
+      let reason = ending == .exit(126) || ending == .exit(127) ? "cannot be run" : "does not list the rules"
+      throw FloatingFailure(description: "\(RuleProgram.path) \(reason): is nftables installed?")
+    }
     do throws(Errno) {
       return try TextFile.read(file)
     } catch {

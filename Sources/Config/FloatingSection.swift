@@ -8,6 +8,11 @@ extension Reader {
       let ranges = pool.list("addresses", .addressRange) ?? []
       if pool.lacks("addresses") { error(pool.place, "`\(entry.key.shortened)`: expected `addresses`") }
       for range in ranges {
+        if !range.lowerBound.isHost || !range.upperBound.isHost {
+          pool.error(
+            at: "addresses", "`addresses`: \(range.lowerBound) to \(range.upperBound) are not all addresses of machines"
+          )
+        }
         for other in result.pools where other.ranges.contains(where: { $0.overlaps(range) }) {
           pool.error(
             at: "addresses", "`addresses`: \(range.lowerBound) to \(range.upperBound) is in pool \(other.name) too")
@@ -48,6 +53,28 @@ extension Reader {
       result.failovers.append(item)
     }
     return result
+  }
+}
+
+extension Reader {
+  /// What comes to an address that floats goes to its server: no VIP and no listener would be reached there.
+  func checkFloating(_ topology: Topology, _ fields: Fields) {
+    guard let floating = topology.floating else { return }
+    let place = fields.keyPlace("floating-ips")
+    for pool in floating.pools {
+      for vip in topology.vips {
+        for own in vip.addresses + vip.companions where pool.contains(own.address) {
+          error(place, "pool `\(pool.name)`: \(own.address) belongs to the vip \(vip.name), and cannot float")
+        }
+      }
+      for listener in topology.listeners {
+        for bind in listener.binds {
+          guard case .ip(let endpoint) = bind.address, pool.contains(endpoint.address) else { continue }
+          error(
+            place, "pool `\(pool.name)`: the listener \(listener.name) is at \(endpoint.address), which cannot float")
+        }
+      }
+    }
   }
 }
 

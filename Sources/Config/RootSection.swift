@@ -40,6 +40,7 @@ extension Reader {
     for (name, place) in floatingVIPs where !vips.contains(where: { $0.vip.name == name }) {
       error(place, "`vip`: there is no vip `\(name.shortened)`")
     }
+    checkFloating(result, fields)
     result.markMovingBinds()
     checkPoolNames(pools.map(\.entry))
     checkUses(pools.compactMap(\.read))

@@ -190,7 +190,7 @@ extension Kind<VIPAddress> {
   static var vipAddress: Kind {
     Kind("an address such as 192.0.2.10, 192.0.2.10/24 or 2001:db8::10") { text in
       let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-      guard let address = IPAddress(String(parts[0])), !address.isUnspecified, parts.count <= 2 else { return nil }
+      guard let address = IPAddress(String(parts[0])), address.isHost, parts.count <= 2 else { return nil }
       guard parts.count == 2 else { return VIPAddress(address) }
       guard let length = Units.number(parts[1]), (1...Int64(address.width)).contains(length) else { return nil }
       return VIPAddress(address, prefixLength: Int(length))

@@ -32,6 +32,8 @@ package enum FloatingError: Error, Hashable, Sendable, CustomStringConvertible {
   /// Another floating address is mapped to it, or it is one.
   case taken(IPAddress)
   case family(IPAddress, IPAddress)
+  /// No server can have it.
+  case unsuitable(IPAddress)
   /// It follows health, by the failover of that name.
   case follows(IPAddress, String)
   /// The nodes remember no more words.
@@ -45,6 +47,7 @@ package enum FloatingError: Error, Hashable, Sendable, CustomStringConvertible {
     case .notAllocated(let address): "\(address) is not allocated"
     case .associated(let address): "\(address) is mapped to a server"
     case .taken(let address): "\(address) is taken"
+    case .unsuitable(let address): "\(address) is no address of a server"
     case .family(let address, let fixed): "\(address) and \(fixed) are of two address families"
     case .follows(let address, let name): "\(address) follows health, by the failover \(name)"
     case .tooMany: "the nodes share as many addresses as they can remember"

@@ -44,10 +44,11 @@ package struct FloatingSettings: Hashable, Sendable {
 
   package init() {}
 
-  /// Whether the nodes that may have the VIP share the entry. One whose pool is not here, or does not have it, is none.
-  package func isShared(_ entry: FloatingIP) -> Bool {
-    pool(entry.pool).map { $0.vip != nil && $0.contains(entry.address) } ?? false
-  }
+  /// The pool that an address is of now: a pool may have got another name, and on another node always have had one.
+  package func home(of address: IPAddress) -> Pool? { pools.first { $0.contains(address) } }
+
+  /// Whether the nodes that may have the VIP of its pool share the address.
+  package func isShared(_ address: IPAddress) -> Bool { home(of: address)?.vip != nil }
 
   package func pool(_ name: String) -> Pool? { pools.first { $0.name == name } }
   package func failover(of address: IPAddress) -> Failover? { failovers.first { $0.address == address } }
@@ -65,11 +66,11 @@ package struct FloatingPlan: Hashable, Sendable {
   /// - Parameter activeVIPs: those that this node has.
   package init(_ table: FloatingTable, _ settings: FloatingSettings, activeVIPs: Set<String>) {
     for entry in table.sorted {
-      let pool = settings.pool(entry.pool)
-      // Another node has the address: what its server opens by itself shall not leave here under it.
-      guard pool?.vip.map(activeVIPs.contains) ?? true else { continue }
+      // Of an address whose pool is gone from the file nothing is done, nor while another node has it: what its server
+      // opens by itself shall not leave here under it.
+      guard let pool = settings.home(of: entry.address), pool.vip.map(activeVIPs.contains) ?? true else { continue }
       if let fixed = entry.fixed { mappings[entry.address] = fixed }
-      places[entry.address] = pool?.device
+      places[entry.address] = pool.device
     }
   }
 }

@@ -40,7 +40,7 @@ package struct FloatingTable: Hashable, Sendable {
       all[entry.address] = entry
       if let fixed = entry.fixed { owners[fixed] = entry.address }
     }
-    entries = all.filter { settings.isShared($0.value) }
+    entries = all.filter { settings.isShared($0.key) }
     let taken = Set(entries.values.compactMap(\.fixed))
     for row in rows.sorted(by: { $0.address < $1.address }) where entries[row.address] == nil {
       guard !taken.contains(row.address) else {
@@ -54,6 +54,14 @@ package struct FloatingTable: Hashable, Sendable {
         row.fixed = nil
       }
       entries[row.address] = row
+    }
+    settle(in: settings)
+  }
+
+  /// Gives each address the name that its pool has now.
+  package mutating func settle(in settings: FloatingSettings) {
+    for address in entries.keys {
+      if let home = settings.home(of: address) { entries[address]?.pool = home.name }
     }
   }
 
@@ -88,6 +96,7 @@ package struct FloatingTable: Hashable, Sendable {
 
   private mutating func map(_ address: IPAddress, _ fixed: IPAddress) throws(FloatingError) -> IPAddress {
     guard fixed.family == address.family else { throw .family(address, fixed) }
+    guard fixed.isHost else { throw .unsuitable(fixed) }
     guard entries[fixed] == nil else { throw .taken(fixed) }
     if entries.values.contains(where: { $0.fixed == fixed && $0.address != address }) { throw .taken(fixed) }
     entries[address]?.fixed = fixed

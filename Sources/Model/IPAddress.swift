@@ -39,6 +39,12 @@ package struct IPAddress: Hashable, Sendable, BitwiseCopyable {
   package var isUnspecified: Bool { high == 0 && low == 0 }
   package var isLoopback: Bool { family == .v4 ? low >> 24 == 127 : high == 0 && low == 1 }
 
+  /// Whether one machine can have it, for others to reach: neither unspecified, loopback, multicast nor reserved.
+  package var isHost: Bool {
+    if isUnspecified || isLoopback { return false }
+    return family == .v4 ? low >> 24 != 0 && low >> 24 < 224 : !isMapped && high >> 56 != 0xff
+  }
+
   /// The address in network order: 4 or 16 bytes.
   package var bytes: [UInt8] {
     var result: [UInt8] = []

@@ -68,6 +68,8 @@ package enum Refusal: Error, Hashable, Sendable {
   case noSuchVIP(String)
   /// Why a VIP cannot go to the peer that was named.
   case vipTarget(String)
+  /// A VIP is being handed over.
+  case handingOver
   /// The data plane could not take the World: the reason in words.
   case dataPlane(String)
   case noSuchAnnouncement(String)

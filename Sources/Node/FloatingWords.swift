@@ -26,12 +26,13 @@ extension Node {
     // What only this node knows, from before the nodes shared it, or from a kernel whose store was lost: whoever has
     // said anything of it has said it later.
     let known = Set(floatingWords.map(\.address))
-    let unsaid = floating.table.sorted.filter { settings.isShared($0) && !known.contains($0.address) }
+    let unsaid = floating.table.sorted.filter { settings.isShared($0.address) && !known.contains($0.address) }
     say(unsaid.map { FloatingWord($0.address, .init($0), time: 1, node: name) })
     let words = floatingWords
     var conflicts: [FloatingConflict] = []
     let next = FloatingTable(
-      words: words, rows: floating.table.sorted.filter { !settings.isShared($0) }, settings, conflicts: &conflicts)
+      words: words, rows: floating.table.sorted.filter { !settings.isShared($0.address) }, settings,
+      conflicts: &conflicts)
     for conflict in conflicts where !floating.conflicts.contains(conflict) {
       record(.floating, subject: "\(conflict.address)", conflict.description)
     }
@@ -54,12 +55,14 @@ extension Node {
     guard sharesFloating, let name = truth.topology.node.name else { return [] }
     let known = Dictionary(floatingWords.map { ($0.address, $0) }) { first, _ in first }
     var changes: [IPAddress: FloatingWord.Standing] = [:]
-    for (address, word) in known where word.entry.map(settings.isShared) ?? true {
-      let standing = FloatingWord.Standing(next.entries[address].flatMap { settings.isShared($0) ? $0 : nil })
-      if standing != word.standing { changes[address] = standing }
+    for (address, word) in known where settings.isShared(address) {
+      let entry = next.entries[address]
+      // Not what its pool is called: each node has names of its own.
+      let isSaid = (entry == nil) == (word.entry == nil) && entry?.fixed == word.entry?.fixed
+      if !isSaid { changes[address] = .init(entry) }
     }
     var room = Registers.limit - truth.peers.registers.entries.count
-    for entry in next.sorted where settings.isShared(entry) && known[entry.address] == nil {
+    for entry in next.sorted where settings.isShared(entry.address) && known[entry.address] == nil {
       guard room > 0 else { throw .tooMany }
       room -= 1
       changes[entry.address] = .init(entry)
@@ -77,7 +80,7 @@ extension Node {
   /// Whether health moves the address here: of a shared one the node that has it decides, so that two that see
   /// different things do not move it to and fro.
   func decidesFloating(_ failover: FloatingSettings.Failover, _ settings: FloatingSettings) -> Bool {
-    guard sharesFloating, let vip = settings.pools.first(where: { $0.contains(failover.address) })?.vip else {
+    guard sharesFloating, let vip = settings.home(of: failover.address)?.vip else {
       return true
     }
     return floating.activeVIPs.contains(vip)

@@ -37,7 +37,9 @@ extension Node {
     let members = Set(truth.topology.vipsMoving(with: name))
     var target: String?
     if let text { target = try self.target(text, of: name) }
-    guard floating.activeVIPs.contains(name), !isHandingOver, limit > .zero || target != nil else {
+    // It would cut what the other one still waits for.
+    if isHandingOver { throw .handingOver }
+    guard floating.activeVIPs.contains(name), limit > .zero || target != nil else {
       return try apply(.vip(.handover(name, .release)))
     }
     isHandingOver = true

@@ -127,6 +127,9 @@ extension Node {
       return
     }
     guard floating.isRestored else { return await restoreFloating() }
+    let before = floating.table
+    floating.table.settle(in: settings)
+    if floating.table != before { floating.isSaved = false }
     hearFloating(settings)
     if let world, phase != .starting {
       var here = settings

@@ -96,6 +96,7 @@ extension Refusal: CustomStringConvertible {
     case .noSuchPool(let name): "there is no pool \(name)"
     case .noSuchVIP(let name): "there is no vip \(name)"
     case .vipTarget(let reason): reason
+    case .handingOver: "a vip of this node is being handed over"
     case .noSuchBackend(let key): "there is no backend \(key.pool)/\(key.backend)"
     case .noSuchVersion(let pool, let version): "no backend of pool \(pool) is labelled `version: \(version)`"
     case .noSuchSite(let name): "there is no site \(name)"

@@ -156,7 +156,7 @@ extension AdminError {
     case .noBGP, .noGracefulRestart: self.init(.conflict, "\(refusal)", hint: "configure it, and reload")
     case .floating: self.init(.conflict, "\(refusal)", hint: "`sluice floating-ip list` shows what is mapped")
     case .draining: self.init(.conflict, "\(refusal)", hint: "it stops when its open connections have ended")
-    case .starting, .upgrading: self.init(.conflict, "\(refusal)", hint: "try again in a moment")
+    case .starting, .upgrading, .handingOver: self.init(.conflict, "\(refusal)", hint: "try again in a moment")
     case .dataPlane: self.init(.failed, "\(refusal)", hint: "nothing was changed")
     }
   }

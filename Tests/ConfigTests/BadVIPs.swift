@@ -1,6 +1,10 @@
 /// Virtual addresses. What is wrong, and exactly what is said of it.
 private func vip(_ part: String) -> Snippet { .root("vips:\n  v: { interface: eth0, router-id: 1, \(part) }") }
 
+private func floating(_ addresses: String, _ vips: String = " {}") -> Snippet {
+  .root("state: /state.db\nfloating-ips: { pools: { public: { addresses: [\(addresses)] } } }\nvips:\(vips)")
+}
+
 let badVIPs: [Case] = [
   Case(
     .root("vips: { v: {} }"),
@@ -53,4 +57,24 @@ let badVIPs: [Case] = [
       "2:82 `every`: only a `script` is run by a timer"
     ]),
   Case(vip("adresses: 192.0.2.1"), ["2:39 unknown key `adresses` in vip; did you mean `addresses`?"]),
+  Case(
+    vip("addresses: 224.0.0.18"),
+    ["2:50 `addresses`: expected an address such as 192.0.2.10, 192.0.2.10/24 or 2001:db8::10, found `224.0.0.18`"]),
+  Case(
+    floating(
+      "198.51.100.0/24",
+      "\n  v: { interface: eth0, router-id: 1, addresses: 198.51.100.9, companions: \"2001:db8::9\" }"),
+    ["2:1 pool `public`: 198.51.100.9 belongs to the vip v, and cannot float"]),
+  Case(
+    floating(
+      "\"2001:db8::/64\"",
+      "\n  v: { interface: eth0, router-id: 1, addresses: 198.51.100.9, companions: \"2001:db8::9\" }"),
+    ["2:1 pool `public`: 2001:db8::9 belongs to the vip v, and cannot float"]),
+  Case(floating("224.0.0.0/4"), ["2:47 `addresses`: 224.0.0.0 to 239.255.255.255 are not all addresses of machines"]),
+  Case(
+    floating("0.0.0.0/0"),
+    [
+      "2:1 pool `public`: the listener it is at 127.0.0.1, which cannot float",
+      "2:47 `addresses`: 0.0.0.0 to 255.255.255.255 are not all addresses of machines",
+    ]),
 ]

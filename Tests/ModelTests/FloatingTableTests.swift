@@ -34,6 +34,9 @@ import Testing
     #expect(refusal(&table, .associate(one, other)) == .associated(one))
     #expect(refusal(&table, .associate(two, server)) == .taken(server))
     #expect(refusal(&table, .move(two, one)) == .taken(one))
+    for text in ["0.0.0.0", "127.0.0.1", "224.0.0.5", "255.255.255.255"] {
+      #expect(refusal(&table, .move(two, IPAddress(text)!)) == .unsuitable(IPAddress(text)!))
+    }
     #expect(refusal(&table, .move(one, other)) == nil)
     #expect(refusal(&table, .move(two, server)) == nil)
     #expect(refusal(&table, .release(two)) == .associated(two))

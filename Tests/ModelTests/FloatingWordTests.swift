@@ -62,10 +62,22 @@ import Testing
   }
 
   @Test func poolsThatAreNotHereAreLeftToOthers() {
-    let other = FloatingWord(IPAddress(192, 0, 2, 1), .mapped(server(9), pool: "elsewhere"), time: 9, node: "a")
+    let other = FloatingWord(IPAddress(192, 0, 2, 1), .mapped(server(9), pool: "public"), time: 9, node: "a")
     // And yet it counts where it contradicts, as on the nodes that have it.
     let (found, _) = table([other, mapped(1, 9, at: 5), FloatingWord(address(3), .released, time: 1, node: "a")])
     #expect(found.sorted == [FloatingIP(address: address(1), pool: "public")])
+  }
+
+  @Test func nodesMayCallThePoolOfAnAddressWhatTheyLike() {
+    let (found, _) = table([FloatingWord(address(1), .mapped(server(1), pool: "elsewhere"), time: 9, node: "a")])
+    #expect(found.sorted == [FloatingIP(address: address(1), pool: "public", fixed: server(1))])
+    let plan = FloatingPlan(found, settings, activeVIPs: ["front"])
+    #expect(plan.mappings == [address(1): server(1)])
+    var renamed = settings
+    renamed.pools[0].name = "new"
+    #expect(FloatingPlan(found, renamed, activeVIPs: ["front"]) == plan)
+    renamed.pools.removeFirst()
+    #expect(FloatingPlan(found, renamed, activeVIPs: ["front"]) == FloatingPlan(), "its pool is gone")
   }
 
   @Test(arguments: 0..<60) func whateverOrderWordsComeInNodesAgreeAndNothingIsMappedTwice(seed: Int) {

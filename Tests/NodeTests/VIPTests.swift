@@ -89,6 +89,27 @@ private func begun(_ topology: Topology) async throws -> (Node, FakePorts, Recor
     #expect(seen.filter { $0 != "look" } == ["part", "drop", "hear", "drop", "resign"])
   }
 
+  @Test func aSecondHandOverDoesNotCutTheFirst() async throws {
+    let fake = FakePorts(), isOpen = Mutex(true), looks = Mutex(0)
+    let node = Node(version: "test") { _ in
+      var ports = fake.ports
+      ports.parting.connections = { _ in
+        looks.withLock { $0 += 1 }
+        return isOpen.withLock { $0 } ? [1] : []
+      }
+      return ports
+    }
+    await node.begin(topology())
+    for number in [1, 2] { try await node.apply(.probe(.passed(.web(number)))) }
+    try await node.apply(.vip(.report(VIPReport(vip: "front", kind: .active, message: ""))))
+    async let first: Void = node.handOver("front", within: .seconds(5))
+    while looks.withLock({ $0 }) == 0 { await Task.yield() }
+    await #expect(throws: Refusal.handingOver) { try await node.handOver("front", within: .seconds(5)) }
+    await #expect(throws: Refusal.handingOver) { try await node.handOver("front", within: .zero) }
+    isOpen.withLock { $0 = false }
+    try await first
+  }
+
   @Test func whoNeverEndsIsWaitedForUntilTheLimitOnce() async throws {
     let seen = try await handedOver([[1]], within: .seconds(2))
     #expect(seen.filter { $0 != "look" } == ["part", "drop", "resign"])
