@@ -22,8 +22,10 @@ internal import Glibc
   }
 
   package enum Interest: Sendable {
-    /// Both directions, edge-triggered: registered once, never modified.
+    /// Both directions, edge-triggered.
     case stream
+    /// The same without bytes that arrive: room and the end.
+    case quietStream
     /// Readable, edge-triggered: a connected datagram socket, whose writability changes with each datagram.
     case datagrams
     /// Readable, level-triggered: listeners and event descriptors.
@@ -50,15 +52,14 @@ internal import Glibc
   }
 
   package func add(_ descriptor: Int32, token: UInt64, _ interest: Interest) throws(Errno) {
-    let flags =
-      switch interest {
-      case .stream: EPOLLIN.rawValue | EPOLLOUT.rawValue | EPOLLRDHUP.rawValue | EPOLLET.rawValue
-      case .datagrams: EPOLLIN.rawValue | EPOLLET.rawValue
-      case .level: EPOLLIN.rawValue
-      case .shared: EPOLLIN.rawValue | EPOLLEXCLUSIVE.rawValue
-      }
-    var event = unsafe epoll_event(events: flags, data: epoll_data_t(u64: token))
+    var event = unsafe epoll_event(events: interest.flags, data: epoll_data_t(u64: token))
     guard unsafe epoll_ctl(fd, EPOLL_CTL_ADD, descriptor, &event) == 0 else { throw .last }
+  }
+
+  /// Another interest in what was added; what it finds there is told of at once.
+  package func change(_ descriptor: Int32, token: UInt64, _ interest: Interest) {
+    var event = unsafe epoll_event(events: interest.flags, data: epoll_data_t(u64: token))
+    _ = unsafe epoll_ctl(fd, EPOLL_CTL_MOD, descriptor, &event)
   }
 
   /// Closing a descriptor removes it too; this is for one that stays open.
@@ -80,6 +81,18 @@ internal import Glibc
   package subscript(index: Int) -> Event {
     precondition(index >= 0 && index < capacity)
     return unsafe Event(events[index])
+  }
+}
+
+extension Epoll.Interest {
+  fileprivate var flags: UInt32 {
+    switch self {
+    case .stream: EPOLLIN.rawValue | EPOLLOUT.rawValue | EPOLLRDHUP.rawValue | EPOLLET.rawValue
+    case .quietStream: EPOLLOUT.rawValue | EPOLLRDHUP.rawValue | EPOLLET.rawValue
+    case .datagrams: EPOLLIN.rawValue | EPOLLET.rawValue
+    case .level: EPOLLIN.rawValue
+    case .shared: EPOLLIN.rawValue | EPOLLEXCLUSIVE.rawValue
+    }
   }
 }
 

@@ -69,6 +69,8 @@ struct Stream: BitwiseCopyable {
     static let refused = Flags(rawValue: 1 << 21)
     /// Client: what is sent next is its last, and the connection's end follows in the same turn.
     static let closing = Flags(rawValue: 1 << 23)
+    /// Events tell of its end and of room alone, until what is known to be there was read.
+    static let muted = Flags(rawValue: 1 << 24)
   }
 
   static let none = UInt32.max

@@ -8,18 +8,19 @@ import Synchronization
 extension Worker {
   /// At an event of the socket.
   mutating func accept(_ key: UInt32) {
-    guard var burst = acceptors[key]?.burst else { return }
-    burst.begin(turn: turns)
-    let (accepted, isEmptied) = accept(key, atMost: burst.size)
-    burst.end(turn: turns, accepted: accepted, isEmptied: isEmptied)
-    acceptors[key]?.burst = burst
+    guard let place = acceptors.index(forKey: key), !acceptors.values[place].paused else { return }
+    acceptors.values[place].burst.begin(turn: turns)
+    let limit = acceptors.values[place].burst.size
+    // Only an order adds or removes acceptors: the place stays good.
+    let (accepted, isEmptied) = accept(key, acceptors.values[place].socket, atMost: limit)
+    acceptors.values[place].burst.end(turn: turns, accepted: accepted, isEmptied: isEmptied)
   }
 
   @discardableResult
-  mutating func accept(_ key: UInt32, atMost limit: Int) -> (accepted: Int, isEmptied: Bool) {
-    guard let socket = acceptors[key]?.socket, acceptors[key]?.paused == false,
-      let listener = current.listeners[Int(socket.row)]
-    else { return (0, false) }
+  mutating func accept(_ key: UInt32, _ socket: ListeningSocket, atMost limit: Int) -> (
+    accepted: Int, isEmptied: Bool
+  ) {
+    guard let listener = current.listeners[Int(socket.row)] else { return (0, false) }
     for accepted in 0..<limit {
       guard shared.listenerConnections.load(Int(socket.row), 0) < listener.model.limits.connections,
         handshaking < listener.tls?.model.handshakes ?? .max
@@ -145,10 +146,10 @@ extension Worker {
     let held = incoming.count
     let result = incoming.receive(from: streams[index].fd)
     guard result.value > 0 else {
-      if result.wouldBlock { streams[index].flags.remove(.readable) } else { close(index) }
+      if result.wouldBlock { noteEmpty(index) } else { close(index) }
       return
     }
-    if incoming.room > 0, !streams[index].flags.contains(.ending) { streams[index].flags.remove(.readable) }
+    if incoming.room > 0, !streams[index].flags.contains(.ending) { noteEmpty(index) }
     do throws(ProxyError) {
       guard let (header, length) = try ProxyHeader.parse(incoming.bytes) else {
         let fresh = held..<incoming.count

@@ -116,7 +116,7 @@ extension Worker {
     if socket.transport == .udp {
       closeSessions(of: key)
     } else if !socket.isShared, !isHandedOver {
-      accept(key, atMost: Socket.backlog)
+      if acceptors[key]?.paused == false { accept(key, socket, atMost: Socket.backlog) }
     }
     epoll.remove(socket.descriptor)
     acceptors[key] = nil

@@ -27,8 +27,14 @@ extension Worker {
   /// A short read has emptied the socket, unless an end stands behind it.
   @inline(__always) private mutating func noteRead(_ index: UInt32, _ result: Transfer, _ wanted: Int) {
     if result.wouldBlock || result.value > 0 && result.value < wanted && !streams[index].flags.contains(.ending) {
-      streams[index].flags.remove(.readable)
+      noteEmpty(index)
     }
+  }
+
+  /// The socket has nothing more, and the next event will tell of more.
+  @inline(__always) mutating func noteEmpty(_ index: UInt32) {
+    streams[index].flags.remove(.readable)
+    if streams[index].flags.contains(.muted) { hear(index) }
   }
 
   /// What one call decrypts: a peer that sends records without content must not hold the worker.

@@ -80,7 +80,7 @@ extension Worker {
         let room = channels.room
         let result = channels.receive(from: streams[index].fd, atMost: room)
         if result.value < room, !streams[index].flags.contains(.ending) || result.value <= 0 {
-          streams[index].flags.remove(.readable)
+          noteEmpty(index)
         }
         isEnd = result.isEnd || result.failed
       }

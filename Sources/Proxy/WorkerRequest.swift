@@ -48,7 +48,7 @@ extension Worker {
     if result.isEnd, held > 0, streams[index].scanned == 0 {
       // A client may end its side after a whole request: serve it first.
       streams[index].flags.insert(.ended)
-      streams[index].flags.remove(.readable)
+      noteEmpty(index)
       return true
     }
     close(index)

@@ -50,10 +50,10 @@ extension Worker {
       if exchanges[exchange].responseBody.skip(count) {
         exchanges[exchange].flags.insert(.responseDone)
         // It was not read until it was empty: whether the backend has said more than that is looked at now.
-        if Socket.isQuiet(streams[backend].fd) { streams[backend].flags.remove(.readable) }
+        if Socket.isQuiet(streams[backend].fd) { noteEmpty(backend) }
       }
       settle(exchange, delivery)
-    case .empty: streams[backend].flags.remove(.readable)
+    case .empty: noteEmpty(backend)
     case .ended:
       streams[backend].flags.insert(.ended)
       endOfBackend(exchange, 0)

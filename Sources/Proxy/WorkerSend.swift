@@ -107,7 +107,7 @@ extension Worker {
       if delivery == .failed { uploadFailed(exchange) }
       if exchanges.isUsed(exchange), exchanges[exchange].backend == backend { waitForUpload(exchange) }
     case .empty:
-      streams[client].flags.remove(.readable)
+      noteEmpty(client)
       waitForUpload(exchange)
     case .ended, .sourceFailed: abort(exchange, .clientClosed)
     case .unavailable: return false

@@ -114,7 +114,7 @@ extension Worker {
           }
           continue
         case .empty:
-          streams[source].flags.remove(.readable)
+          noteEmpty(source)
           return true
         case .ended:
           streams[source].flags.insert(.ended)
