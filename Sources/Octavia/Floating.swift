@@ -89,9 +89,16 @@ struct FloatingKeeper: Sendable {
     }
     let row = Rows.Floating(tree: tree, address: chosen, fixed: vip, isWanted: true, trouble: nil)
     let moment = now()
-    try await store.write { rows in
+    // Another request may have been as fast.
+    let isFirst = try await store.write { rows in
+      if try rows.floating().contains(where: { $0.tree == tree || $0.address == chosen }) { return false }
       try rows.put(row)
       try rows.note(tree, "floating address \(chosen)", at: moment)
+      return true
+    }
+    guard isFirst else {
+      if address == nil { _ = try? await node.order("release", JSONObject([("address", .string(chosen))])) }
+      throw APIError(409, "\(chosen) or load balancer \(tree) was given away meanwhile.")
     }
     try await reconcile()
     return chosen

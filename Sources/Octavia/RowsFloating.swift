@@ -23,7 +23,10 @@ extension Rows {
 
   package func put(_ floating: Floating) throws {
     try db.execute(
-      sql: "INSERT OR REPLACE INTO floating VALUES (?, ?, ?, ?, ?)",
+      sql: """
+        INSERT INTO floating VALUES (?, ?, ?, ?, ?) ON CONFLICT (tree) DO UPDATE SET address = excluded.address,
+        fixed = excluded.fixed, wanted = excluded.wanted, trouble = excluded.trouble
+        """,
       arguments: [
         floating.tree, floating.address, floating.fixed, floating.isWanted ? 1 : 0, floating.trouble,
       ])

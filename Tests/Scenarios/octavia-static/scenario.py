@@ -12,7 +12,7 @@ import signal
 import time
 
 from lib.amphorae import VIP, Cloud, Traffic, run as command
-from lib.controller import NETWORK
+from lib.controller import NETWORK, SUBNET
 from lib.scenario import ensure, equal, wait
 
 FLOATING = "203.0.113.7"
@@ -142,6 +142,20 @@ def run(s):
         floating = Traffic(cloud, vip=FLOATING, client=cloud.outside)
         floating.flows()
         equal(controller.explain(lb)["floating_ip"], FLOATING)
+    with s.fact("asked for twice it is the same; another's address, a strange one and a wrong body are refused"):
+        path = f"/sluice/floating-ips/{lb}"
+        equal(controller.must("PUT", path, {})["address"], FLOATING)
+        equal([controller.call("PUT", path, body)[0] for body in ({"address": "203.0.113.8"}, [], "x")], [409, 400, 400])
+        other = controller.must("POST", "/v2/lbaas/loadbalancers", {"loadbalancer": {"name": "other", "vip_subnet_id": SUBNET}})["loadbalancer"]["id"]
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            answers = list(pool.map(lambda _: controller.call("PUT", f"/sluice/floating-ips/{other}", {})[0], range(4)))
+        ensure(200 in answers and set(answers) <= {200, 409}, answers)
+        equal([controller.call("PUT", f"/sluice/floating-ips/{other}", body)[0] for body in ({"address": FLOATING}, {"address": "192.0.2.1"})], [409, 409])
+        equal(len(node.api("GET", "/v1/floating-ips")[1]["addresses"]), 2, "allocated addresses")
+        wait(lambda: done(controller, other), "an end", 20)
+        controller.must("DELETE", f"/v2/lbaas/loadbalancers/{other}?cascade=true")
+        wait(lambda: len(node.api("GET", "/v1/floating-ips")[1]["addresses"]) == 1, "its address is given back", 10)
+        wait(lambda: cloud.states() == ["FREE", "TAKEN", "TAKEN"], "the third host is free", 10)
 
     with s.fact("a dead host is replaced by the free one; client and floating address go on"):
         begin, dead = time.monotonic(), wait(cloud.carrier, "somebody has the address", 10)
