@@ -1,4 +1,5 @@
 internal import COpenSSL
+internal import Model
 
 /// One end of mutual TLS, without IO: bytes of the connection and bytes of the protocol go in and come out.
 ///
@@ -8,11 +9,14 @@ internal import COpenSSL
   @safe package final class Identity: Sendable {
     // SAFETY: an SSL_CTX that nobody changes after `init`; OpenSSL counts its references by atomics.
     fileprivate nonisolated(unsafe) let context: OpaquePointer
+    /// Servers that strangers share are told which of their names is meant.
+    fileprivate let saysName: Bool
 
     /// - Parameter authority: the certificate that must have signed the other end's.
     package init(certificate: String, key: String, authority: String) throws(CryptoError) {
       guard let context = unsafe SSL_CTX_new(TLS_method()) else { throw .last("cannot make a TLS context") }
       unsafe self.context = context
+      saysName = false
       let secret = try unsafe readPrivateKey(Array(key.utf8))
       defer { unsafe EVP_PKEY_free(secret) }
       // SAFETY: the context takes references of its own of what it is given; ours are freed here.
@@ -41,6 +45,7 @@ internal import COpenSSL
     private init() throws(CryptoError) {
       guard let context = unsafe SSL_CTX_new(TLS_method()) else { throw .last("cannot make a TLS context") }
       unsafe self.context = context
+      saysName = true
       guard unsafe SSL_CTX_ctrl(context, SSL_CTRL_SET_MIN_PROTO_VERSION, Int(TLS1_2_VERSION), nil) == 1,
         unsafe SSL_CTX_set_default_verify_paths(context) == 1
       else { throw .last("there are no authorities to believe") }
@@ -85,6 +90,15 @@ internal import COpenSSL
     if let name {
       unsafe SSL_set_connect_state(connection)
       guard unsafe SSL_set1_host(connection, name) == 1 else { throw .last("\(name) is no name of a server") }
+      // RFC 6066 section 3: a name, never an address.
+      if identity.saysName, IPAddress(name) == nil {
+        // SAFETY: OpenSSL copies the name.
+        _ = unsafe name.withCString {
+          unsafe SSL_ctrl(
+            connection, SSL_CTRL_SET_TLSEXT_HOSTNAME, Int(TLSEXT_NAMETYPE_host_name),
+            UnsafeMutableRawPointer(mutating: $0))
+        }
+      }
     } else {
       unsafe SSL_set_accept_state(connection)
     }

@@ -1,4 +1,4 @@
-"""Nova, Neutron, Glance and Keystone v3 as far as an Octavia driver asks them, over HTTP, with servers that are real:
+"""Nova, Neutron, Glance and Keystone v3 as far as an Octavia driver asks them, over HTTPS, with servers that are real:
 each is a network namespace that runs what its user data says. Faults are put in by hand.
 
     fake = FakeCloud(cloud, networks={network: {subnet: ("10.77.0.0/24", "vip0")}})
@@ -16,6 +16,7 @@ import pathlib
 import re
 import shutil
 import signal
+import ssl
 import subprocess
 import threading
 import time
@@ -61,9 +62,19 @@ class FakeCloud:
 
             do_GET = do_POST = do_PUT = do_DELETE = handle_any
 
+        self.certificate = self.s.path("cloud.pem")
+        run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=cloud", "-addext", "subjectAltName=DNS:localhost",
+            "-keyout", self.s.path("cloud.key"), "-out", self.certificate)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.certificate, self.s.path("cloud.key"))
+        self.names = set()
+        context.sni_callback = lambda _, name, __: self.names.add(name)
         with cloud.host:
             self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        self.server.socket = context.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        # Who does not trust the certificate ends the connection.
+        self.server.handle_error = lambda *_: None
         pathlib.Path(PLACE).mkdir(parents=True, exist_ok=True)
         self.s.defer(self.stop)
 
@@ -106,7 +117,7 @@ class FakeCloud:
         return status, document, {}
 
     def identity(self, method, body, headers):
-        base = f"http://127.0.0.1:{self.port}"
+        base = f"https://localhost:{self.port}"
         endpoints = [{"type": kind, "endpoints": [{"interface": "internal", "region": "RegionOne", "url": "http://192.0.2.1:1"},
                                                   {"interface": "public", "region": "RegionOne", "url": f"{base}/{kind}"}]} for kind in ("compute", "network", "image")]
         if method == "POST":

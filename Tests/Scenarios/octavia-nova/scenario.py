@@ -1,4 +1,4 @@
-"""Amphorae as servers of Nova with ports of Neutron and images of Glance: the services are faked over HTTP, their servers
+"""Amphorae as servers of Nova with ports of Neutron and images of Glance: the services are faked over HTTPS, their servers
 are namespaces that run what their user data says. What clouds do wrong: busy, out of quota, servers in ERROR, forgotten tokens.
 """
 
@@ -18,15 +18,24 @@ nova: {{ flavor: amphora.small, management-subnet: {MANAGEMENT}, anti-affinity: 
 def run(s):
     cloud = Cloud(
         s, compute="nova", start=False, extra=NOVA, amphora="topology: ACTIVE_STANDBY, advertisement: 80ms, boot-timeout: 20s",
-        api=', auth: keystone, keystone: { url: "http://127.0.0.1:5000/v3", user: octavia, password: secret }',
+        api=', auth: keystone, keystone: { url: "https://localhost:5000/v3", user: octavia, password: secret }',
         health="heartbeat: 300ms, timeout: 1500ms, interval: 200ms, grace: 1s, retry-after: 1s")
     cloud.host.ip("addr", "add", "10.250.0.1/16", "dev", "sluicemgmt")
     fake = FakeCloud(cloud, {SUBNET: (NETWORK, "10.77.0.0/24", "vip0", 50), MANAGEMENT: ("mgmt-net", "10.250.0.0/16", "sluicemgmt", 20)})
     controller = cloud.controller
     controller.headers = {"X-Auth-Token": "client"}
+    with s.fact("a cloud with a certificate that nobody vouches for is not spoken to"):
+        calls = len(fake.calls)
+        controller.start()
+        equal(controller.call("GET", "/v2/lbaas/loadbalancers")[0], 503)
+        equal(len(fake.calls), calls, "calls that reached it")
+        controller.process.stop()
+    controller.environment["SSL_CERT_FILE"] = str(fake.certificate)
     controller.start()
 
     with s.fact("nothing is asked for without a token"):
+        equal(controller.call("GET", "/v2/lbaas/loadbalancers")[0], 200)
+        equal(fake.names, {"localhost"}, "names that the cloud was asked for")
         equal(controller.call("GET", "/v2/lbaas/loadbalancers", headers={"X-Auth-Token": "other"})[0], 401)
         equal(controller.call("GET", "/sluice/health", headers={"X-Auth-Token": "other"})[0], 401)
     with s.fact("a controller that dies after it has made servers or ports goes on with the same"):
