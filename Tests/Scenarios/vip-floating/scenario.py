@@ -143,6 +143,7 @@ def run(s):
     failover(s, world)
     traffic(s, world)
     command(s, world)
+    unable(s, world)
     hands(s, world)
     many(s, world)
     loss(s, world)
@@ -231,6 +232,23 @@ def command(s, world):
         world.node.must("floating-ip", "release", "203.0.113.2")
         ensure("203.0.113.2" not in world.node.must("floating-ip", "list"), "it is gone")
         world.agree()
+
+
+def unable(s, world):
+    with s.fact("where nft cannot be run an order is refused, and what the kernel still does is not called undone"):
+        before = world.agree()
+        world.node.process.stop()
+        hidden = f"mount --bind /etc/hostname /usr/sbin/nft && exec {s.binary} run {world.node.config}"
+        world.node.process = world.lb.start("sluice-without-nft", ["unshare", "-m", "sh", "-c", hidden])
+        wait(lambda: world.node.api("GET", "/v1/health")[1]["phase"] == "serving", "it serves")
+        status, body = world.order("disassociate", address="203.0.113.1")
+        equal(status, 409, "status")
+        ensure("nft cannot be run" in body["error"], body)
+        ensure(world.node.api("GET", "/v1/floating-ips")[1]["troubles"], "the list says so")
+        equal((world.table(), world.store()), (before, before), "table and store")
+        world.node.process.stop()
+        world.start()
+        equal(wait(world.agree, "all agree", 5), before, "the table")
 
 
 def hands(s, world):
