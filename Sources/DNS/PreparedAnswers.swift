@@ -72,9 +72,10 @@ extension Responder {
     defer { writer.notesPointers = false }
     let code = resolve(zones, DynamicView(), Client(.anyV4, .tcp), NoPlaces(), &writer)
     let start = 12 + end + 4
-    guard code == .noError, response.isFixed, !writer.overflowed, writer.count - start <= Zone.longestPrepared else {
-      return -1
-    }
+    // A set that no message can hold is not answered as if it were empty.
+    guard code == .noError, response.isFixed, !response.isTruncated, !writer.overflowed,
+      writer.count - start <= Zone.longestPrepared
+    else { return -1 }
     result.list.append(
       .init(
         start: UInt32(result.bytes.count), length: UInt16(writer.count - start), answers: response.answers,

@@ -48,6 +48,15 @@ import Testing
     #expect(answer.code == .noError)
   }
 
+  @Test func aSetThatNoMessageHoldsIsTruncatedAndNotEmpty() throws {
+    let text = String(repeating: "x", count: 240)
+    let server = Server([try Self.zone((0..<300).map { "t TXT \"\($0)\(text)\"\n" }.joined())])
+    for transport in [Responder.Transport.udp, .tcp] {
+      let answer = try #require(server.ask(.query(named("t.z.test"), .txt), over: transport))
+      #expect(answer.isTruncated && answer.answers.isEmpty && answer.authorities.isEmpty)
+    }
+  }
+
   @Test func theParentAnswersForDelegationSigners() throws {
     let parent = try Self.zone("sub NS ns\nsub DS 1 13 2 00\n")
     let server = Server([parent, try Self.zone("www A 192.0.2.1\n", apex: "sub.z.test")])
