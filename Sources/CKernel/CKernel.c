@@ -1,4 +1,5 @@
 #define _GNU_SOURCE
+#include <malloc.h>
 #include "CKernel.h"
 #include <endian.h>
 #include <errno.h>
@@ -106,3 +107,5 @@ void sluice_set_packet_info(struct msghdr *header, struct sluice_packet_info inf
     header->msg_controllen = CMSG_SPACE(sizeof value);
   }
 }
+
+void sluice_trim_memory(void) { malloc_trim(0); }

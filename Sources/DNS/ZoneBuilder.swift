@@ -94,8 +94,7 @@ private struct ZoneBuilder {
       node.dynamic = Int32(dynamicOwners.count)
       dynamicOwners.append(.init(name: owner, kind: .balanced(set)))
     }
-    let groups = Dictionary(grouping: records, by: \.type).sorted { $0.key.rawValue < $1.key.rawValue }
-    for (type, group) in groups {
+    for (type, group) in ZoneBuilder.sets(records) {
       let ttl = group.map(\.ttl).min() ?? 0
       if type == .alias {
         if let target = group[0].dataName(at: 0) {
@@ -112,10 +111,19 @@ private struct ZoneBuilder {
     nodes.append(node)
   }
 
+  /// By type, in order. Most names of a large zone have one record.
+  private static func sets(_ records: [Record]) -> [(type: RecordType, group: [Record])] {
+    if records.count == 1 { return [(records[0].type, records)] }
+    return Dictionary(grouping: records, by: \.type).sorted { $0.key.rawValue < $1.key.rawValue }
+      .map { (type: $0.key, group: $0.value) }
+  }
+
   private mutating func append(_ type: RecordType, _ ttl: UInt32, _ group: [Record]) {
     let start = pool.count
     var seen: Set<[UInt8]> = []
-    for record in group where seen.insert(record.data).inserted {
+    var count = 0
+    for record in group where group.count == 1 || seen.insert(record.data).inserted {
+      count += 1
       pool += [UInt8(type.rawValue >> 8), UInt8(truncatingIfNeeded: type.rawValue), 0, 1]
       for shift in [24, 16, 8, 0] as [UInt32] { pool.append(UInt8(truncatingIfNeeded: ttl >> shift)) }
       pool += [UInt8(record.data.count >> 8), UInt8(truncatingIfNeeded: record.data.count)]
@@ -123,16 +131,18 @@ private struct ZoneBuilder {
     }
     sets.append(
       Zone.RecordSet(
-        type: type, count: UInt16(clamping: seen.count), ttl: ttl, start: UInt32(start), end: UInt32(pool.count)))
+        type: type, count: UInt16(clamping: count), ttl: ttl, start: UInt32(start), end: UInt32(pool.count)))
   }
 
   /// Wildcards and delegations; in canonical order a parent stands before its children.
   private mutating func relate(_ owners: [Name]) {
-    var indices: [Name: Int] = [:]
-    indices.reserveCapacity(owners.count)
-    for (index, owner) in owners.enumerated() { indices[owner] = index }
-    for (index, owner) in owners.enumerated() where owner != apex {
-      guard let parent = owner.parent, let above = indices[parent] else { continue }
+    // The last node of each number of labels, of which a node's parent is the one with a label less.
+    var path = [Int](repeating: -1, count: 129)
+    for (index, owner) in owners.enumerated() {
+      let labels = Int(nodes[index].labels)
+      path[labels] = index
+      guard owner != apex, labels > 0, path[labels - 1] >= 0 else { continue }
+      let above = path[labels - 1]
       if owner.isWildcard { nodes[above].wildcard = Int32(index) }
       let node = nodes[index]
       let isCut = sets[Int(node.setStart)..<(Int(node.setStart) + Int(node.setCount))].contains { $0.type == .ns }

@@ -230,6 +230,7 @@ package final class NameServer: Sendable {
     var list: [Zone] = []
     var histories: [ZoneHistory] = []
     var signers: [Name: ZoneSigner] = [:]
+    var isNew = false
     for source in service.zones {
       let old = state.zones[source.name]
       let zone: Zone
@@ -240,6 +241,7 @@ package final class NameServer: Sendable {
         signers[zone.apex] = state.catalog.signers[zone.apex]
       } else {
         zone = try compile(source, &signers)
+        isNew = isNew || zone.nodeCount > 1000
       }
       var history = ZoneHistory()
       if let index = state.catalog.zones.list.firstIndex(where: { $0.apex == zone.apex }),
@@ -273,6 +275,8 @@ package final class NameServer: Sendable {
       state.databases = service.databases
     }
     state.sets.adopt(service, zones: state.catalog.zones, topology: world.topology)
+    // What a large zone's text was taken apart into is most of what a process would keep.
+    if isNew { Allocator.trim() }
   }
 
   private func compile(

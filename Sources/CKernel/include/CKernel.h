@@ -29,6 +29,9 @@ struct sluice_datagram {
 int sluice_recvmmsg(int fd, struct sluice_datagram *messages, unsigned count, int flags);
 int sluice_sendmmsg(int fd, struct sluice_datagram *messages, unsigned count, int flags);
 
+// malloc_trim(3): free pages of all arenas go back to the kernel.
+void sluice_trim_memory(void);
+
 // Starts a program in a process group of its own: no shell, standard streams on /dev/null, no other
 // descriptor, default signals. Both tables end with NULL; `extra` holds NAME=value strings, which replace
 // variables of this process's environment or are added to it. Returns 0 or an errno.
