@@ -5,7 +5,8 @@
 /// PERF: arrays on the heap, not copyable. As inline arrays of 1.4 KB the compiler's
 /// copies and moves of them were 48% of an answer's time (perf, cpu-clock).
 package struct LookupName: ~Copyable, Sendable {
-  private(set) var bytes = [UInt8](repeating: 0, count: 256)
+  /// Longer than a name by a word, which may be written behind it.
+  private(set) var bytes = [UInt8](repeating: 0, count: 264)
   private(set) var offsets = [UInt8](repeating: 0, count: 128)
   /// `hashes[i]` is that of the suffix whose first label is `i`; `hashes[labels]` is the root's.
   private(set) var hashes = [UInt64](repeating: 0, count: 128)
@@ -52,14 +53,30 @@ package struct LookupName: ~Copyable, Sendable {
         return (written, count)
       }
       guard label <= Name.maximumLabel, position &+ label < end else { return nil }
-      var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-      let stop = position &+ label
-      while position < stop {
-        let byte = lowercased(source[position])
-        bytes[written] = byte
-        position &+= 1
-        written &+= 1
-        hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01b3
+      // Labels of one length differ in their words; others in what the hash begins with.
+      var hash: UInt64 = 0xcbf2_9ce4_8422_2325 &+ UInt64(truncatingIfNeeded: label)
+      var left = label
+      // What is read and written behind the label is overwritten by what follows it.
+      while left > 0, position &+ 8 <= source.count {
+        let word = Octets.lowercased(Octets.load(source, at: position))
+        Octets.store(word, in: &bytes, at: written)
+        let taken = min(left, 8)
+        hash = Octets.mix(hash, word &<< UInt64(truncatingIfNeeded: 64 &- taken &* 8))
+        position &+= taken
+        written &+= taken
+        left &-= taken
+      }
+      if left > 0 {
+        var word: UInt64 = 0
+        while left > 0 {
+          let byte = lowercased(source[position])
+          bytes[written] = byte
+          word = word &>> 8 | UInt64(byte) &<< 56
+          position &+= 1
+          written &+= 1
+          left &-= 1
+        }
+        hash = Octets.mix(hash, word)
       }
       hashes[count] = hash
       count &+= 1
@@ -74,8 +91,7 @@ package struct LookupName: ~Copyable, Sendable {
   mutating func load(_ source: [UInt8], at start: Int) -> Int? { load(source.span, at: start) }
 
   @inline(__always) private static func mix(_ above: UInt64, _ label: UInt64) -> UInt64 {
-    let (high, low) = ((above &<< 7 | above &>> 57) ^ label).multipliedFullWidth(by: 0x9e37_79b9_7f4a_7c15)
-    return high ^ low
+    Octets.mix(above &<< 7 | above &>> 57, label)
   }
 
   /// The suffix that begins at a label.
@@ -86,12 +102,7 @@ package struct LookupName: ~Copyable, Sendable {
   /// Whether the suffix from `label` equals the lower-case name at `start` of `other`.
   @inline(__always) func equals(_ label: Int, _ other: Span<UInt8>, at start: Int, count: Int) -> Bool {
     let own = Int(offsets[label])
-    guard length - own == count, start + count <= other.count else { return false }
-    var index = 0
-    while index < count {
-      if bytes[own &+ index] != other[start &+ index] { return false }
-      index &+= 1
-    }
-    return true
+    guard length &- own == count, start &+ count <= other.count else { return false }
+    return Octets.equal(bytes.span, at: own, other, at: start, count: count)
   }
 }

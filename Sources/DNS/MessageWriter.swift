@@ -75,9 +75,11 @@ package struct MessageWriter: ~Copyable {
 
   @inline(__always) mutating func u16(_ value: UInt16) {
     guard has(2) else { return }
-    bytes[count] = UInt8(truncatingIfNeeded: value &>> 8)
-    bytes[count &+ 1] = UInt8(truncatingIfNeeded: value)
-    count &+= 2
+    let end = count
+    var target = bytes.mutableSpan
+    target[end] = UInt8(truncatingIfNeeded: value &>> 8)
+    target[end &+ 1] = UInt8(truncatingIfNeeded: value)
+    count = end &+ 2
   }
 
   @inline(__always) mutating func u32(_ value: UInt32) {
@@ -85,21 +87,20 @@ package struct MessageWriter: ~Copyable {
     u16(UInt16(truncatingIfNeeded: value))
   }
 
-  mutating func u64(_ value: UInt64) {
-    u32(UInt32(truncatingIfNeeded: value &>> 32))
-    u32(UInt32(truncatingIfNeeded: value))
+  @inline(__always) mutating func u64(_ value: UInt64) {
+    guard has(8) else { return }
+    let end = count
+    var target = bytes.mutableSpan
+    Octets.store(value.byteSwapped, in: &target, at: end)
+    count = end &+ 8
   }
 
   @inline(__always) mutating func copy(_ source: Span<UInt8>, _ start: Int, _ length: Int) {
     guard start >= 0, length >= 0, start &+ length <= source.count, has(length) else { return }
-    let base = count
-    var index = 0
+    let end = count
     var target = bytes.mutableSpan
-    while index < length {
-      target[base &+ index] = source[start &+ index]
-      index &+= 1
-    }
-    count &+= length
+    Octets.copy(source, at: start, count: length, to: &target, at: end)
+    count = end &+ length
   }
 
   @inline(__always) mutating func copy(_ source: [UInt8], _ start: Int, _ length: Int) {
@@ -108,6 +109,25 @@ package struct MessageWriter: ~Copyable {
 
   mutating func copy(_ source: [UInt8]) { copy(source.span, 0, source.count) }
 
+  /// Keeps the first twelve bytes for `header`.
+  @inline(__always) mutating func reserveHeader() {
+    guard count == 0, has(12) else { return }
+    count = 12
+  }
+
+  /// Writes the six words of a message's header (RFC 1035 §4.1.1).
+  @inline(__always) mutating func header(
+    _ id: UInt16, _ flags: UInt16, _ questions: UInt16, _ answers: UInt16, _ authorities: UInt16, _ additionals: UInt16
+  ) {
+    guard count >= 12 else { return }
+    var target = bytes.mutableSpan
+    let front = UInt64(id) &<< 48 | UInt64(flags) &<< 32 | UInt64(questions) &<< 16 | UInt64(answers)
+    let back = UInt64(answers) &<< 32 | UInt64(authorities) &<< 16 | UInt64(additionals)
+    // Two words that overlap in bytes 4 to 7.
+    Octets.store((UInt64(questions) &<< 48 | back).byteSwapped, in: &target, at: 4)
+    Octets.store(front.byteSwapped, in: &target, at: 0)
+  }
+
   mutating func patch16(at offset: Int, _ value: UInt16) {
     guard offset >= 0, offset + 1 < count else { return }
     bytes[offset] = UInt8(truncatingIfNeeded: value &>> 8)
@@ -115,6 +135,9 @@ package struct MessageWriter: ~Copyable {
   }
 
   // MARK: Names
+
+  /// Whether no name can be pointed to.
+  var knowsNoName: Bool { suffixes == 0 }
 
   /// Makes the suffixes of a name that stands at `offset`, uncompressed, known to later ones.
   mutating func remember(_ name: borrowing LookupName, at offset: Int) {

@@ -87,7 +87,10 @@ extension Responder {
   }
 
   /// Answers from what is prepared; nil (and nothing written) when this query needs the long way.
-  mutating func quick(_ zones: borrowing Zones, _ writer: inout MessageWriter) -> ResponseCode? {
+  mutating func quick(
+    _ zones: borrowing Zones, _ view: borrowing DynamicView, _ client: Client, _ places: some PlaceSource,
+    _ writer: inout MessageWriter
+  ) -> ResponseCode? {
     let type = query.type
     guard type != .ds, !type.isMeta, let (zone, label) = zones.find(name) else { return nil }
     var node = zones.list[zone].find(name, 0)
@@ -122,7 +125,14 @@ extension Responder {
       if set >= 0 {
         prepared = zones.list[zone].sets[set].prepared
       } else {
-        guard !found.hasAlias, found.dynamic < 0 else { return nil }
+        guard !found.hasAlias else { return nil }
+        if found.dynamic >= 0, type == .a || type == .aaaa {
+          response.isAuthoritative = true
+          response.subject = name.hashes[0]
+          return made(
+            zones, zone, zones.dynamicStarts[zone] &+ Int(found.dynamic), 12, view, client, places, &writer)
+        }
+        guard found.dynamic < 0 else { return nil }
         prepared = zones.list[zone].prepared.negative
         base = label
       }

@@ -25,6 +25,8 @@ package struct Query: Sendable, BitwiseCopyable {
     package var dnssecOK = false
     /// The client knows compact denial (RFC 9824 §5.1).
     package var compactOK = false
+    /// Whether there are options that an answer may speak of.
+    package var hasOptions = false
     package var wantsServerID = false
     package var subnet: ClientSubnet?
     /// The client cookie, first byte highest (RFC 7873).
@@ -92,7 +94,8 @@ package struct Query: Sendable, BitwiseCopyable {
       read.compactOK = record.ttl & 0x4000 != 0
       extensions = read
       // What the options of another version mean is not known.
-      guard read.version == 0 else { return }
+      guard read.version == 0, record.length > 0 else { return }
+      extensions?.hasOptions = true
       try options(bytes, record.data, record.data + record.length)
     case .tsig:
       // RFC 8945 §5.1: the last record.

@@ -252,7 +252,7 @@ extension Responder {
   // MARK: Made answers
 
   /// The addresses of a balanced set or an alias.
-  private mutating func made(
+  mutating func made(
     _ zones: borrowing Zones, _ zone: Int, _ index: Int, _ owner: Int, _ view: borrowing DynamicView, _ client: Client,
     _ places: some PlaceSource, _ writer: inout MessageWriter
   ) -> ResponseCode {
@@ -268,6 +268,7 @@ extension Responder {
     var ttl = set.ttl
     if case .alias(_, let limit) = zones.dynamicOwners[index].kind { ttl = min(ttl, limit) }
     guard picks.count > 0 else {
+      if owner == 12, writer.knowsNoName { writer.remember(name, at: 12) }
       negative(zones, zone, &writer)
       return .noError
     }

@@ -12,9 +12,7 @@ extension Responder {
   ) -> ResponseCode {
     guard zones.isSigned, let body = response.body, !response.isTruncated, code == .noError || code == .nameError
     else { return code }
-    writer.patch16(at: 6, response.answers)
-    writer.patch16(at: 8, response.authorities)
-    writer.patch16(at: 10, response.additionals)
+    writer.header(query.id, 0, 1, response.answers, response.authorities, response.additionals)
     guard let message = try? Message(writer.message) else { return code }
     var answers: [Record] = []
     var authorities: [Record] = []

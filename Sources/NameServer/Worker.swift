@@ -164,7 +164,8 @@ struct Worker: ~Copyable {
     switch outcome {
     case .respond:
       counters.count(.answered)
-      switch responder.code {
+      let account = responder.account()
+      switch account.code {
       case .noError: counters.count(.noError)
       case .nameError: counters.count(.nameError)
       case .refused: counters.count(.refused)
@@ -175,10 +176,10 @@ struct Worker: ~Copyable {
       case .notImplemented: counters.count(.notImplemented)
       default: counters.count(.otherCode)
       }
-      if responder.wasTruncated { counters.count(.truncated) }
-      if responder.signaturesMade != signaturesCounted {
-        counters.count(.signed, Int(responder.signaturesMade &- signaturesCounted))
-        signaturesCounted = responder.signaturesMade
+      if account.isTruncated { counters.count(.truncated) }
+      if account.signatures != signaturesCounted {
+        counters.count(.signed, Int(account.signatures &- signaturesCounted))
+        signaturesCounted = account.signatures
       }
     case .drop(.rateLimited): counters.count(.limited)
     case .drop(.notAQuery):

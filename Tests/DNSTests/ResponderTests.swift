@@ -57,6 +57,22 @@ import Testing
     }
   }
 
+  @Test func namesMixLettersOfBothCasesAndOtherOctets() throws {
+    // Around the edges of a word: labels of 1 to 20 octets, whose letters are folded and whose others are not.
+    let labels = (1...20).map { count in String("aZ@[`{mN0-zA/:bY_^cX".prefix(count)) }
+    let lines = labels.map { "\($0) A 192.0.2.\($0.count)\n".replacing("@", with: "\\@") }
+    let server = Server([try Self.zone(lines.joined())])
+    for label in labels {
+      let other = String(label.map { $0.isUppercase ? Character($0.lowercased()) : Character($0.uppercased()) })
+      for name in [label, other] {
+        let answer = try #require(server.ask("\(name).z.test", .a))
+        #expect(answer.answers.first?.data.last == UInt8(label.count), "\(name)")
+      }
+      let wrong = label.replacing("@", with: "`").replacing("[", with: "{") + "!"
+      #expect(try #require(server.ask("\(wrong).z.test", .a)).code == .nameError)
+    }
+  }
+
   @Test func theParentAnswersForDelegationSigners() throws {
     let parent = try Self.zone("sub NS ns\nsub DS 1 13 2 00\n")
     let server = Server([parent, try Self.zone("www A 192.0.2.1\n", apex: "sub.z.test")])

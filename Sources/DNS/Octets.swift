@@ -1,0 +1,79 @@
+/// Eight bytes at a time, first byte lowest.
+///
+/// PERF: loads and stores through an eight-byte sub-span compile to one check of bounds and one `mov`. Byte by byte,
+/// a query's name, its question and its answer cost 1,900 of 4,170 instructions (callgrind).
+enum Octets {
+  @inline(__always) static func load(_ bytes: Span<UInt8>, at index: Int) -> UInt64 {
+    let eight = bytes.extracting(index..<index &+ 8)
+    let low = UInt64(eight[0]) | UInt64(eight[1]) &<< 8 | UInt64(eight[2]) &<< 16 | UInt64(eight[3]) &<< 24
+    let high = UInt64(eight[4]) | UInt64(eight[5]) &<< 8 | UInt64(eight[6]) &<< 16 | UInt64(eight[7]) &<< 24
+    return low | high &<< 32
+  }
+
+  @inline(__always) static func store(_ word: UInt64, in bytes: inout MutableSpan<UInt8>, at index: Int) {
+    var eight = bytes.extracting(index..<index &+ 8)
+    eight[0] = UInt8(truncatingIfNeeded: word)
+    eight[1] = UInt8(truncatingIfNeeded: word &>> 8)
+    eight[2] = UInt8(truncatingIfNeeded: word &>> 16)
+    eight[3] = UInt8(truncatingIfNeeded: word &>> 24)
+    eight[4] = UInt8(truncatingIfNeeded: word &>> 32)
+    eight[5] = UInt8(truncatingIfNeeded: word &>> 40)
+    eight[6] = UInt8(truncatingIfNeeded: word &>> 48)
+    eight[7] = UInt8(truncatingIfNeeded: word &>> 56)
+  }
+
+  /// Copies `count` bytes, of which all must be inside both.
+  @inline(__always) static func copy(
+    _ source: Span<UInt8>, at start: Int, count: Int, to target: inout MutableSpan<UInt8>, at offset: Int
+  ) {
+    if count >= 8 {
+      var index = 0
+      while index &+ 8 < count {
+        store(load(source, at: start &+ index), in: &target, at: offset &+ index)
+        index &+= 8
+      }
+      // The last eight overlap what was copied.
+      store(load(source, at: start &+ count &- 8), in: &target, at: offset &+ count &- 8)
+    } else {
+      var index = 0
+      while index < count {
+        target[offset &+ index] = source[start &+ index]
+        index &+= 1
+      }
+    }
+  }
+
+  /// Whether `count` bytes are the same, of which all must be inside both.
+  @inline(__always) static func equal(
+    _ one: Span<UInt8>, at start: Int, _ other: Span<UInt8>, at offset: Int, count: Int
+  ) -> Bool {
+    if count >= 8 {
+      var index = 0
+      while index &+ 8 < count {
+        if load(one, at: start &+ index) != load(other, at: offset &+ index) { return false }
+        index &+= 8
+      }
+      return load(one, at: start &+ count &- 8) == load(other, at: offset &+ count &- 8)
+    }
+    var index = 0
+    while index < count {
+      if one[start &+ index] != other[offset &+ index] { return false }
+      index &+= 1
+    }
+    return true
+  }
+
+  /// A word with its ASCII letters in lower case.
+  @inline(__always) static func lowercased(_ word: UInt64) -> UInt64 {
+    // Without the top bits, adding does not carry into the next byte.
+    let seven = word & 0x7f7f_7f7f_7f7f_7f7f
+    let fromA = seven &+ 0x3f3f_3f3f_3f3f_3f3f
+    let pastZ = seven &+ 0x2525_2525_2525_2525
+    return word | (fromA & ~pastZ & ~word & 0x8080_8080_8080_8080) &>> 2
+  }
+
+  @inline(__always) static func mix(_ one: UInt64, _ other: UInt64) -> UInt64 {
+    let (high, low) = (one ^ other).multipliedFullWidth(by: 0x9e37_79b9_7f4a_7c15)
+    return high ^ low
+  }
+}
