@@ -99,9 +99,9 @@ class World:
         for name in NUMBER:
             self.start(name)
 
-    def start(self, name):
+    def start(self, name, **options):
         self.starts += 1
-        self.nodes[name] = self.hosts[name].node(self.s, text=text(name), name=f"{name}{self.starts}")
+        self.nodes[name] = self.hosts[name].node(self.s, text=text(name, **options), name=f"{name}{self.starts}")
 
     def owners(self):
         return "".join(name for name in NUMBER if VIP in self.hosts[name].addresses("eth0"))
@@ -159,6 +159,7 @@ def run(s):
     moves(s, world)
     shared(s, world)
     conflicts(s, world)
+    stranger(s, world)
 
 
 def moves(s, world):
@@ -255,3 +256,17 @@ def conflicts(s, world):
         for name in NUMBER:
             ensure(world.events(name, "10.0.0.23 stands behind"), f"no event on {name}")
         equal(world.asks(4), "s23", "the server")
+
+
+def stranger(s, world):
+    with s.fact("a node with another key is no peer: nothing is moved to it, and what it is told stays with it"):
+        world.nodes["c"].process.stop()
+        world.start("c", key="another-key-that-nobody-else-has")
+        # Who of the two calls is up to them.
+        wait(lambda: world.events("a", "turned away") or world.events("c", "turned away"), "one has turned the other away", 5)
+        contains(world.nodes["a"].cli("vip", "move", "front", "--to", "c").stderr, "c is not connected")
+        equal(world.owners(), "a", "who has it")
+        world.order("c", "allocate", address=FLOATING(9))
+        world.order("b", "allocate", address=FLOATING(10))
+        wait(lambda: FLOATING(10) in world.agree("a", "ab"), "a and b agree", 5)
+        ensure(FLOATING(9) not in world.table("a") and FLOATING(10) not in world.table("c"), "it was heard")
