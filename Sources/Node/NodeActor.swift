@@ -32,6 +32,8 @@ package actor Node {
   /// The process before this one still speaks to routers and peers.
   var isHeldBack = false
   var recalled: NodeMemory?
+  /// How rollouts of an earlier process divide clients, until `begin`.
+  private var restoredSplits: [String: VersionSplit] = [:]
   /// How it stood when another process took over, whose counters go on from there: nobody shall see them fall.
   var lastSnapshot: NodeSnapshot?
   var log = EventLog()
@@ -157,6 +159,9 @@ package actor Node {
 
   // MARK: Start and stop
 
+  /// Before `begin`: no client shall see a pool undivided that a rollout divides.
+  package func divide(_ splits: [String: VersionSplit]) { restoredSplits = splits }
+
   /// The first configuration. Its probes start now; its listeners open when `settled` returns.
   package func begin(_ topology: Topology) async {
     kept = await restoredOrders()
@@ -167,6 +172,7 @@ package actor Node {
     for (key, reason) in truth.load(topology, at: now) { record(.dropped, key, "override dropped: \(reason)") }
     keepOrders()
     adoptSiteWords(at: now)
+    truth.recall(restoredSplits)
     if let recalled { truth.recall(recalled.splits) }
     patience = now + Node.patience(for: topology)
     isDirty = true

@@ -43,7 +43,7 @@ package struct Canary: Codable, Hashable, Sendable {
   /// Why the next step is not taken yet; nil: nothing is in its way.
   package private(set) var waiting: String?
   /// The control's latencies so far, for the bound of what is slow.
-  private var latencies: [UInt64] = []
+  private(set) var latencies: [UInt64] = []
 
   package init(_ plan: CanaryPlan, at now: Int64, into effects: inout [Effect]) {
     self.plan = plan
@@ -189,6 +189,15 @@ package struct Canary: Codable, Hashable, Sendable {
 }
 
 extension Canary {
-  /// After a restart: the share is said again, and what happened meanwhile was not seen.
-  package func recover(into effects: inout [Effect]) { effects.append(.share(share)) }
+  /// After a restart: what happened meanwhile was not seen, so that the step's time begins anew. Its answers stay.
+  package mutating func recover(at now: Int64) {
+    guard !phase.isOver else { return }
+    history[history.count - 1].since = now
+  }
+
+  /// Takes no further step until somebody says so; a worse version is taken back all the same.
+  package mutating func pause(_ reason: String) {
+    guard !phase.isOver else { return }
+    phase = .paused(reason)
+  }
 }

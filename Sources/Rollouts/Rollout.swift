@@ -162,8 +162,10 @@ package struct Rollout: Codable, Hashable, Sendable {
     case .verifying(let since):
       guard now - since >= plan.settle.milliseconds else { return }
       if let wrong = misfit(backend) {
-        if now - since >= (plan.settle + plan.healthTimeout).milliseconds { fail(index, wrong, into: &effects) }
-        return
+        guard now - since >= (plan.settle + plan.healthTimeout).milliseconds else { return }
+        // It may have been in traffic already, in a process before this one.
+        if backend.isReady { effects.append(.drain(item.backend)) }
+        return fail(index, wrong, into: &effects)
       }
       items[index].step = .soaking(since: now)
       effects.append(.admit(item.backend))
@@ -237,11 +239,23 @@ package struct Rollout: Codable, Hashable, Sendable {
 
 extension Rollout {
   /// After a restart: an update that ran when the process ended may or may not have finished; it is asked for again.
+  /// What was to be well by now is given its time anew, since nobody looked meanwhile.
   package mutating func recover(at now: Int64, into effects: inout [RolloutEffect]) {
+    guard !phase.isOver else { return }
     for index in items.indices {
-      guard method != .manual, case .updating = items[index].step else { continue }
-      items[index].step = .updating(since: now)
-      effects.append(.update(items[index].backend, direction))
+      switch items[index].step {
+      case .updating where method != .manual:
+        items[index].step = .updating(since: now)
+        effects.append(.update(items[index].backend, direction))
+      case .verifying, .soaking: items[index].step = .verifying(since: now)
+      case .pending, .draining, .updating, .done, .failed: break
+      }
     }
+  }
+
+  /// Begins nothing further until somebody says so; what is under way goes on.
+  package mutating func pause(_ reason: String) {
+    guard !phase.isOver else { return }
+    phase = .paused(reason)
   }
 }

@@ -8,6 +8,9 @@ struct CanaryRun: Sendable {
   /// Looks are this far apart, in milliseconds: blocks must not depend on what is in them.
   static let interval: Int64 = 500
 
+  /// Counts are kept this often, in milliseconds; what decides is kept at once.
+  static let keeping: Int64 = 5_000
+
   private struct Reading {
     let slot: BackendSlot
     let side: CanaryBlock.Side
@@ -16,8 +19,11 @@ struct CanaryRun: Sendable {
   var canary: Canary
   private var last: [String: Reading] = [:]
   private var lookedAt: Int64 = .min
+  var keptAt: Int64 = .min
 
   init(_ canary: Canary) { self.canary = canary }
+
+  func isKept(at now: Int64) -> Bool { keptAt != .min && (0..<CanaryRun.keeping).contains(now - keptAt) }
 
   /// What was counted since the last look; nil when it is too soon for another.
   mutating func look(_ snapshot: NodeSnapshot, at now: Int64) -> CanaryBlock? {

@@ -18,13 +18,16 @@ extension Operations {
   /// The way of both SIGUSR2 and `sluice upgrade`.
   func upgrading(within limit: Duration) async throws(Failure) -> UpgradeReport {
     if await trial.isPending { throw Trial.conflict }
-    if let pool = await rolloutDriver.running.first {
-      throw Failure(
-        "pool \(pool) is being rolled out, which a new process would not know",
-        hint: "wait until it is done, or `sluice rollout abort \(pool)`")
-    }
+    // The next process goes on with what is kept: from here on nothing is begun in this one.
+    try await rolloutDriver.hold(within: limit)
     let open = node.ports.openConnections()
-    let successor = try await upgrade.run(within: limit, configuration: await trial.applied)
+    let successor: Successor
+    do {
+      successor = try await upgrade.run(within: limit, configuration: await trial.applied)
+    } catch {
+      await rolloutDriver.release()
+      throw error
+    }
     return UpgradeReport(process: Int(successor.process), draining: open)
   }
 

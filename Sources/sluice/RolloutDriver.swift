@@ -13,23 +13,39 @@ actor RolloutDriver {
     var rollout: Rollout
     let versionPath: String?
     var versions: [String: String] = [:]
+    /// States that are to be given yet.
+    var intents: [String: AdministrativeState] = [:]
   }
 
   let node: Node
   /// A pool has one of these, or one of those.
   var runs: [String: Run] = [:]
   var canaries: [String: CanaryRun] = [:]
+  /// A successor is being started: nothing is begun here any more.
+  var isHeld = false
+  /// Pools whose state could not be kept: not before then is it tried again.
+  var backOff: [String: Instant] = [:]
+  /// Updates that run, as pool/backend.
+  private(set) var updating: Set<String> = []
   private var loop: Task<Void, Never>?
   private var updates: [Task<Void, Never>] = []
+  private var turn: Task<Void, Never>?
 
   init(node: Node) { self.node = node }
 
   // MARK: The API's side
 
-  func start(_ plan: RolloutPlan, versionPath: String?) throws(AdminError) {
+  func start(_ plan: RolloutPlan, versionPath: String?) async throws(AdminError) {
+    try refuseWhileHeld()
     try refuseSecond(plan.pool)
+    let before = (runs[plan.pool], canaries[plan.pool])
     canaries[plan.pool] = nil
-    runs[plan.pool] = Run(rollout: Rollout(plan), versionPath: versionPath)
+    let run = Run(rollout: Rollout(plan), versionPath: versionPath)
+    runs[plan.pool] = run
+    if let reason = await keep(KeptRollout(run), plan.pool) {
+      (runs[plan.pool], canaries[plan.pool]) = before
+      throw RolloutDriver.notKept(reason)
+    }
     keepLooking()
   }
 
@@ -39,11 +55,17 @@ actor RolloutDriver {
       .conflict, "pool \(pool) is being rolled out already", hint: "`sluice rollout abort \(pool)` ends it")
   }
 
-  private func isUnderWay(_ pool: String) -> Bool {
+  func refuseWhileHeld() throws(AdminError) {
+    guard isHeld else { return }
+    throw AdminError(.conflict, "this process begins nothing more", hint: "try again in a moment: the next one goes on")
+  }
+
+  func isUnderWay(_ pool: String) -> Bool {
     runs[pool]?.rollout.phase.isOver == false || canaries[pool]?.canary.phase.isOver == false
   }
 
   func order(_ order: RolloutEvent.Order, pool: String) async throws(AdminError) {
+    try refuseWhileHeld()
     if canaries[pool] != nil { return try await self.order(order, canary: pool) }
     guard let run = runs[pool] else {
       throw AdminError(.notFound, "pool \(pool) has no rollout", hint: "`sluice rollout start` begins one")
@@ -69,6 +91,7 @@ actor RolloutDriver {
 
   /// The node stops: updates that run are left to end by themselves.
   func stop() {
+    isHeld = true
     loop?.cancel()
     for update in updates { update.cancel() }
   }
@@ -76,11 +99,11 @@ actor RolloutDriver {
   // MARK: Looking and acting
 
   func keepLooking() {
-    guard loop == nil else { return }
+    guard loop == nil, !isHeld else { return }
     loop = Task {
-      while !Task.isCancelled, (Array(runs.keys) + Array(canaries.keys)).contains(where: isUnderWay) {
+      while !Task.isCancelled, !isHeld, (Array(runs.keys) + Array(canaries.keys)).contains(where: isUnderWay) {
         await look()
-        do { try await Task.sleep(for: RolloutDriver.interval) } catch { return }
+        do { try await Task.sleep(for: RolloutDriver.interval) } catch { break }
       }
       loop = nil
     }
@@ -90,6 +113,7 @@ actor RolloutDriver {
     let snapshot = await node.snapshot()
     for pool in canaries.keys.sorted() where isUnderWay(pool) { await look(at: snapshot, canary: pool) }
     for pool in runs.keys.sorted() where runs[pool]?.rollout.phase.isOver == false {
+      if let due = backOff[pool], node.ports.now() < due { continue }
       await readVersions(pool, snapshot)
       guard let run = runs[pool] else { continue }
       await handle(.observed(PoolObservation(pool, snapshot, run.versions)), pool)
@@ -107,40 +131,110 @@ actor RolloutDriver {
     }
   }
 
+  /// One after the other: between a state's writing and its effects nobody else decides by an older one.
+  func inTurn(_ body: @escaping @Sendable (isolated RolloutDriver) async -> Void) async {
+    let earlier = turn
+    let own = Task {
+      await earlier?.value
+      await body(self)
+    }
+    turn = own
+    await own.value
+  }
+
   private func handle(_ event: RolloutEvent, _ pool: String) async {
+    await inTurn { await $0.take(event, pool) }
+  }
+
+  private func take(_ event: RolloutEvent, _ pool: String) async {
+    guard let before = runs[pool] else { return }
+    // Held: an update's end is still noted, and nothing is begun.
+    if isHeld, case .observed = event { return }
+    var next = before
     var effects: [RolloutEffect] = []
-    runs[pool]?.rollout.handle(event, at: node.ports.wallClock(), into: &effects)
+    next.rollout.handle(event, at: node.ports.wallClock(), into: &effects)
+    guard next.rollout != before.rollout || !effects.isEmpty else { return }
+    next.intend(effects)
+    let loss = await keep(KeptRollout(next), pool)
+    if let loss, effects.contains(where: { $0.begins(in: next.rollout.phase) }) {
+      return await pause(pool, RolloutDriver.lost(loss))
+    }
+    runs[pool]?.rollout = next.rollout
+    runs[pool]?.intents = next.intents
+    await carryOut(effects, pool)
+  }
+
+  /// What cannot be kept is not begun: after a crash nobody would know of it.
+  private func pause(_ pool: String, _ reason: String) async {
+    backOff[pool] = node.ports.now() + .seconds(1)
+    guard runs[pool]?.rollout.phase != .paused(reason) else { return }
+    runs[pool]?.rollout.pause(reason)
+    await node.note(.rollout, "\(pool): paused: \(reason)")
+  }
+
+  func carryOut(_ effects: [RolloutEffect], _ pool: String) async {
+    var given = false
     for effect in effects {
       switch effect {
-      case .drain(let backend): await set(.drain, pool, backend)
-      case .admit(let backend): await set(.ready, pool, backend)
+      case .drain(let backend): given = await fulfil(.drain, pool, backend) || given
+      case .admit(let backend): given = await fulfil(.ready, pool, backend) || given
       case .update(let backend, let direction): await update(backend, direction, pool)
       case .note(let text): await node.note(.rollout, "\(pool): \(text)")
       }
     }
+    // So that an order of later is not undone by a restart. Where it fails, the next state says it.
+    if given, let run = runs[pool] { _ = await keep(KeptRollout(run), pool) }
   }
 
-  private func set(_ state: AdministrativeState, _ pool: String, _ backend: String) async {
+  /// - Returns: whether the backend has the state.
+  func fulfil(_ state: AdministrativeState, _ pool: String, _ backend: String) async -> Bool {
     do {
       try await node.apply(.override(BackendKey(pool: pool, backend: backend), .state(state)))
     } catch {
       await node.note(.rollout, "\(pool): \(backend) cannot be set to \(state.rawValue): \(error)")
+      return false
     }
+    if runs[pool]?.intents[backend] == state { runs[pool]?.intents[backend] = nil }
+    return true
   }
 
   private func update(_ backend: String, _ direction: Rollout.Direction, _ pool: String) async {
     guard let plan = runs[pool]?.rollout.plan else { return }
     let method = direction == .back ? plan.undo ?? plan.method : plan.method
     let address = await node.snapshot().address(pool, backend).map { "\($0)" } ?? ""
+    updating.insert("\(pool)/\(backend)")
     updates.append(
       Task {
         let failure = await UpdateCall(
           method: method, pool: pool, backend: backend, address: address, direction: direction,
           limit: plan.updateTimeout
         ).run()
-        guard !Task.isCancelled else { return }
-        await handle(.updated(backend, failure: failure), pool)
+        if !Task.isCancelled { await handle(.updated(backend, failure: failure), pool) }
+        updating.remove("\(pool)/\(backend)")
       })
+  }
+}
+
+extension RolloutDriver.Run {
+  fileprivate mutating func intend(_ effects: [RolloutEffect]) {
+    for effect in effects {
+      switch effect {
+      case .drain(let backend): intents[backend] = .drain
+      case .admit(let backend): intents[backend] = .ready
+      case .update, .note: break
+      }
+    }
+  }
+}
+
+extension RolloutEffect {
+  /// Takes capacity away that no failure has taken already.
+  fileprivate func begins(in phase: Rollout.Phase) -> Bool {
+    switch self {
+    case .update: true
+    case .drain: phase == .running
+    case .admit, .note: false
+    }
   }
 }
 

@@ -8,14 +8,20 @@ internal import Telemetry
 /// Canaries: their looks at counters, and the divisions that they ask for.
 extension RolloutDriver {
   func start(_ plan: CanaryPlan) async throws(AdminError) {
+    try refuseWhileHeld()
     try refuseSecond(plan.pool)
     var effects: [Canary.Effect] = []
     let canary = Canary(plan, at: node.ports.wallClock(), into: &effects)
-    // First of all, so that a refusal leaves nothing behind.
+    let before = await node.snapshot().splits[plan.pool]
+    // First of all, so that a refusal leaves nothing behind; by itself a division does not outlive the process.
     do {
       try await node.apply(.split(pool: plan.pool, canary.split))
     } catch {
       throw AdminError(error)
+    }
+    if let reason = await keep(canary, plan.pool) {
+      try? await node.apply(.split(pool: plan.pool, before))
+      throw RolloutDriver.notKept(reason)
     }
     runs[plan.pool] = nil
     canaries[plan.pool] = CanaryRun(canary)
@@ -42,15 +48,43 @@ extension RolloutDriver {
   }
 
   private func handle(_ event: Canary.Event, canary pool: String) async {
+    await inTurn { await $0.take(event, canary: pool) }
+  }
+
+  private func take(_ event: Canary.Event, canary pool: String) async {
+    guard let before = canaries[pool]?.canary else { return }
+    if isHeld, case .looked = event { return }
+    let now = node.ports.wallClock()
+    var next = before
     var effects: [Canary.Effect] = []
-    canaries[pool]?.canary.handle(event, at: node.ports.wallClock(), into: &effects)
-    guard let canary = canaries[pool]?.canary else { return }
+    next.handle(event, at: now, into: &effects)
+    // Counts alone may be a few seconds old after a crash: which ones are missing does not depend on what is in them.
+    let isNews = next.phase != before.phase || next.share != before.share || next.waiting != before.waiting
+    if isNews || canaries[pool]?.isKept(at: now) == false {
+      let loss = await keep(next, pool)
+      canaries[pool]?.keptAt = now
+      if let loss, next.share > before.share {
+        let reason = RolloutDriver.lost(loss)
+        // Not further; what was seen counts, and may still take it back.
+        next = before
+        next.pause(reason)
+        effects = before.phase == next.phase ? [] : [.note("paused: \(reason)")]
+        next.handle(event, at: now, into: &effects)
+        if next.share > before.share { (next, effects) = (before, []) }
+      }
+    }
+    canaries[pool]?.canary = next
     for effect in effects {
       switch effect {
-      case .share: await divide(pool, canary)
+      case .share: await divide(pool, next)
       case .note(let text): await node.note(.rollout, "\(pool): \(text)")
       }
     }
+  }
+
+  private func keep(_ canary: Canary, _ pool: String) async -> String? {
+    let serve = await node.snapshot().topology.pools.first { $0.name == pool }?.versions.serve
+    return await keep(KeptRollout(canary, serve: serve), pool)
   }
 
   func divide(_ pool: String, _ canary: Canary) async {
@@ -63,7 +97,7 @@ extension RolloutDriver {
 }
 
 extension Canary {
-  fileprivate var split: VersionSplit { VersionSplit(plan.version, share: share * VersionSplit.whole / 100) }
+  var split: VersionSplit { VersionSplit(plan.version, share: share * VersionSplit.whole / 100) }
 }
 
 extension RolloutReport {

@@ -54,6 +54,7 @@ struct Service {
     let exporting = Task { await operations.exporter.run() }
     let drifting = Task { await operations.driftDriver.run() }
     let listening = Task { await Service.heed(signals, operations) { end.yield(.signal($0)) } }
+    await node.divide(await operations.rolloutDriver.restore(topology))
     await node.begin(topology)
     do {
       try await node.settled()
@@ -83,6 +84,7 @@ struct Service {
       Terminal.printError("sluice: serving \(Service.addresses(topology)); admin at \(socket)")
       if let greeting = greeting(topology) { Terminal.printNow(greeting) }
     }
+    await operations.rolloutDriver.resume()
     let watching = Task { await MaterialWatch(node: node).run() }
     let living = Task { await presence.keepAlive(node, estate) }
     var successor: Successor?
@@ -180,6 +182,7 @@ struct Service {
         isEnding = true
         // Beside this loop, which must hear a second signal.
         Task {
+          await operations.rolloutDriver.stop()
           await operations.node.leave()
           await operations.node.drain()
           end(signal.description)

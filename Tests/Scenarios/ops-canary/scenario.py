@@ -104,6 +104,41 @@ def run(s):
     good(s, node, servers, load)
     switched(s, node, load)
     guarded(s, node, servers, load)
+    load.end()
+    killed(s, node, servers)
+
+
+def killed(s, node, servers):
+    servers.launch_new()
+    for name in "cd":
+        node.wait_verdict("web", name, "up")
+    with s.fact("SIGKILL in a canary's midst: the share holds from the first client on, and it goes on to its end"):
+        load = Load(s)
+        node.must("rollout", "canary", "web", "v2", "--steps", "20,50,100", "--hold", "2", "--samples", "100")
+        wait(lambda: canary(node)["canary"]["share"] == 50, "half of the clients", 30, 0.05)
+        load.end()
+        equal((load.failed, load.troubles[:3]), ({}, []), "failed requests before")
+        before = dict(load.versions)
+        node.process.kill()
+        node = Node(s, text=node.template, name="again")
+        load = Load(s)
+        wait(lambda: load.good > 300, "300 answers", 20)
+        backward = [client for client, version in load.versions.items() if before.get(client) == "v2" and version == "v1"]
+        equal(backward, [], "clients that went back")
+        ensure(load.total["v1"] > 0, "nobody is with v1 any more")
+        found = over(node, "completed", "rolled back")
+        equal((found["phase"], [one["share"] for one in found["canary"]["steps"]]), ("completed", [20, 50, 100]), "the canary")
+        ensure(found["canary"]["steps"][0]["canary"]["answers"] >= 100, "the first step's answers are forgotten")
+        load.end()
+        equal((load.failed, load.troubles[:3]), ({}, []), "failed requests after")
+        contains(node.must("events"), "web: goes on after a restart")
+    with s.fact("one that is over holds through SIGKILL, too, until the file says something new"):
+        node.process.kill()
+        node = Node(s, text=node.template, name="third")
+        equal({ask(s, ("X-Client", f"client-{i}")) for i in range(60)}, {"v2"}, "versions")
+        node.process.kill()
+        node = Node(s, text=node.template.replace("serve: v1, ", ""), name="fourth")
+        equal({ask(s, ("X-Client", f"client-{i}")) for i in range(200)}, {"v1", "v2"}, "versions")
 
 
 def canary(node):

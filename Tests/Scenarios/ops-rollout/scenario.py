@@ -1,8 +1,15 @@
-"""Ten real servers are updated under load: nobody notices; what goes wrong pauses with a reason and loses nothing."""
+"""Ten real servers are updated under load: nobody notices; what goes wrong pauses with a reason and loses nothing.
 
+A rollout outlives its process: binary upgrades, SIGTERM and SIGKILL in its midst.
+"""
+
+import contextlib
 import http.client
 import http.server
 import json
+import os
+import signal
+import sqlite3
 import subprocess
 import threading
 import time
@@ -12,6 +19,7 @@ from lib.scenario import Failure, accepts, contains, ensure, equal, wait
 
 LIMIT = 180
 NAMES = [f"b{i}" for i in range(10)]
+PAIRS = ("--batch", "2", "--max-unavailable", "2")
 
 
 class Fleet:
@@ -20,7 +28,7 @@ class Fleet:
     def __init__(self, s):
         self.s, self.processes, self.kind, self.hang = s, {}, {}, None
         self.next = ("2",)
-        self.calls = []
+        self.calls, self.hung, self.freed = [], [], []
         for name in NAMES:
             self.launch(name, ("1",))
         fleet = self
@@ -29,9 +37,13 @@ class Fleet:
             def do_POST(self):
                 order = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 fleet.calls.append((order["backend"], order["direction"]))
-                if fleet.hang and order["direction"] == "forward":
-                    fleet.hang.wait(30)
+                hang = fleet.hang
+                if hang and order["direction"] == "forward":
+                    fleet.hung.append(order["backend"])
+                    hang.wait(30)
                 fleet.launch(order["backend"], ("1",) if order["direction"] == "back" else fleet.next)
+                if hang:
+                    fleet.freed.append(order["backend"])
                 self.send_response(200)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
@@ -60,8 +72,9 @@ class Load:
         self.good = self.bad = 0
         self.seen, self.troubles, self.lock = {}, [], threading.Lock()
         s.defer(self.stop.set)
-        for _ in range(count):
-            threading.Thread(target=self.client, daemon=True).start()
+        self.threads = [threading.Thread(target=self.client, daemon=True) for _ in range(count)]
+        for thread in self.threads:
+            thread.start()
 
     def client(self):
         connection = None
@@ -88,8 +101,15 @@ class Load:
         with self.lock:
             self.seen = {}
 
+    def end(self):
+        """Returns when the last request is answered."""
+        self.stop.set()
+        for thread in self.threads:
+            thread.join(15)
+
 
 def run(s):
+    s.path("disk").mkdir()
     fleet = Fleet(s)
     node = Node(s)
     for name in NAMES:
@@ -101,12 +121,151 @@ def run(s):
     bad(s, node, fleet, load, [*flags, "--webhook", hook])
     steered(s, node, fleet, load, flags, hook)
     refusals(s, node)
+    replaced(s, node, fleet, [*flags, "--webhook", hook])
     with s.fact("no request failed in all of it"):
-        load.stop.set()
+        load.end()
         equal((load.bad, load.troubles[:3]), (0, []), "failed requests")
         ensure(load.good > 2000, f"only {load.good} requests")
     s.figure("requests", load.good)
     s.figure("failed", load.bad)
+    node = ended(s, node, fleet, [*flags, "--webhook", hook])
+    unkept(s, node, fleet, [*flags, "--webhook", hook])
+    nonsense(s, node)
+
+
+def done(node):
+    return [one["name"] for one in rollout(node)["backends"] if one["step"] == "done"]
+
+
+def updating(node):
+    return [one["name"] for one in rollout(node)["backends"] if one["step"] == "updating"]
+
+
+def counted(fleet, twice=()):
+    """Each backend was updated once, but those whose update was cut off."""
+    for name in NAMES:
+        calls = fleet.calls.count((name, "forward"))
+        ensure(calls == 1 or (name in twice and calls == 2), f"{name} was updated {calls} times")
+
+
+def replaced(s, node, fleet, flags):
+    with s.fact("a binary upgrade in the midst of a rollout: the next process goes on, under load"):
+        fleet.calls.clear()
+        fleet.next = ("6",)
+        node.must("rollout", "start", "web", *PAIRS, "--version", "6", *flags)
+        wait(lambda: len(done(node)) >= 2, "two are done", 30, 0.05)
+        old = node.pid
+        node.process.expect_exit = True
+        node.heir = json.loads(node.must("upgrade", "--json"))["process"]
+        s.defer(lambda: reap(node.heir))
+        ensure(node.heir != old, "it is the same process")
+        before = len(done(node))
+        ensure(before < 10, "the rollout was over before the upgrade")
+        equal(over(node, "completed", "paused")["phase"], "completed", "phase")
+        counted(fleet)
+        s.figure("upgrade in mid-rollout", f"{before} of 10 were done", "each updated once")
+
+
+def reap(process):
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process, signal.SIGKILL)
+
+
+def gone(process):
+    def ended():
+        try:
+            with open(f"/proc/{process}/stat") as file:
+                return file.read().rsplit(")", 1)[1].split()[0] == "Z"
+        except FileNotFoundError:
+            return True
+    wait(ended, f"process {process} is gone", 30)
+
+
+def ended(s, node, fleet, flags):
+    """The process ends in mid-rollout, in two ways; clients ask whenever one serves."""
+    for number, (how, word) in enumerate(((signal.SIGTERM, "SIGTERM"), (signal.SIGKILL, "SIGKILL")), 7):
+        version = str(number)
+        with s.fact(f"{word} while an update runs, and another start: the rollout goes on and ends, no request fails"):
+            fleet.calls.clear()
+            fleet.next = (version,)
+            load = Load(s)
+            node.must("rollout", "start", "web", *PAIRS, "--version", version, *flags)
+            wait(lambda: len(done(node)) >= 2, "two are done", 30, 0.05)
+            fleet.hung, fleet.freed, fleet.hang = [], [], threading.Event()
+            wait(lambda: fleet.hung, "an update runs", 30, 0.02)
+            # With the process its clients' connections go; none of them shall ask while there is none.
+            load.end()
+            good = load.good
+            equal(load.troubles[:3], [], "failed requests before")
+            wait(lambda: set(updating(node)) <= set(fleet.hung), "no other update runs", 30, 0.02)
+            process = getattr(node, "heir", None) or node.pid
+            node.process.ending = "asked"
+            os.kill(process, how)
+            gone(process)
+            hung, hang, fleet.hang = fleet.hung, fleet.hang, None
+            hang.set()
+            wait(lambda: len(fleet.freed) == len(hung), "what was cut off has ended by itself")
+            node = Node(s, text=node.template, name=f"after-{word}")
+            equal(node.backend("web", hung[0])["state"], "drain", "the backend that was being updated")
+            load = Load(s)
+            equal(over(node, "completed", "paused")["phase"], "completed", "phase")
+            counted(fleet, twice=hung)
+            equal({one["state"] for one in node.pool("web")["backends"]}, {"ready"}, "states")
+            load.mark()
+            wait(lambda: load.seen.get(version) == set(NAMES), "all ten answer", 20)
+            equal(set(load.seen), {version}, "versions")
+            load.end()
+            equal((load.bad, load.troubles[:3]), (0, []), "failed requests after")
+            contains(node.must("events"), "web: goes on after a restart")
+            s.figure(f"{word} in mid-rollout", f"{good} + {load.good} requests", "0 failed")
+    return node
+
+
+def unkept(s, node, fleet, flags):
+    disk = s.path("disk")
+    if os.geteuid() != 0:
+        return
+    with s.fact("a store that is lost in mid-rollout: it pauses with the reason, nothing further is begun"):
+        fleet.calls.clear()
+        fleet.next = ("9",)
+        load = Load(s)
+        node.must("rollout", "start", "web", *PAIRS, "--version", "9", *flags)
+        wait(lambda: len(done(node)) >= 1, "one is done", 30, 0.05)
+        aside = s.path("aside")
+        disk.rename(aside)
+        disk.write_text("no directory")
+        contains(over(node, "paused")["reason"], "its state cannot be kept")
+        out = [one["name"] for one in node.pool("web")["backends"] if one["state"] != "ready"]
+        ensure(len(out) <= 2, f"{out} are out of traffic")
+        touched = len(set(fleet.calls))
+        node.must("rollout", "resume", "web")
+        contains(over(node, "paused")["reason"], "its state cannot be kept")
+        equal(len(set(fleet.calls)), touched, "backends that were updated")
+        # Back, and resumed: it ends.
+        disk.unlink()
+        aside.rename(disk)
+        wait(lambda: node.status()["store"].get("loss") is None, "the store is back", 15)
+        node.must("rollout", "resume", "web")
+        over(node, "completed")
+        load.end()
+        equal((load.bad, load.troubles[:3]), (0, []), "failed requests")
+
+
+def nonsense(s, node):
+    with s.fact("what was kept and is nonsense is said at the start, and left alone"):
+        node.process.kill()
+        with contextlib.closing(sqlite3.connect(s.path("disk") / "state.db")) as rows:
+            (value,) = rows.execute("SELECT value FROM document WHERE area = 'rollouts' AND key = 'web'").fetchone()
+            kept = json.loads(value)
+            kept["rollout"]["plan"]["batch"] = -5
+            for key, text in (("web", json.dumps(kept)), ("other", "{"), ("third", '{"format": 1, "intents": {}}')):
+                rows.execute("INSERT OR REPLACE INTO document VALUES ('rollouts', ?, ?)", (key, text.encode()))
+            rows.commit()
+        node = Node(s, text=node.template, name="after-nonsense")
+        text = node.must("events")
+        for key in ("web", "other", "third"):
+            contains(text, f"{key}: what was kept of its rollout is not understood")
+        equal(json.loads(node.must("rollout", "status", "--json"))["rollouts"], [], "rollouts")
 
 
 def rollout(node):
