@@ -62,6 +62,33 @@ import Wire
     }
     #expect(seen >= 90, "\(seen) of 100 within \(within) answers")
   }
+
+  /// The table of `Docs/operations.md`: how many of 200 rollouts are stopped within so many answers of the canary, which
+  /// has a tenth of all. The chance of a false alarm is stated as 1%.
+  @Test func thePowerIsAsDocumented() {
+    let samples = [100, 250, 500, 1_000, 2_500]
+    let cases = [(0.01, 0.01), (0.01, 0.02), (0.01, 0.05), (0.001, 0.01), (0.0, 0.05), (0.1, 0.2)]
+    var lines = ["others    canary  " + samples.map { "within \($0)" }.joined(separator: "  ")]
+    for (row, (control, canary)) in cases.enumerated() {
+      var random = Random(seed: 1_000 + UInt64(row))
+      var stopped = [Int](repeating: 0, count: samples.count)
+      for _ in 0..<200 {
+        var test = SequentialTest(alpha: 0.01)
+        var answers = 0
+        while answers < samples[samples.count - 1], !test.isWorse {
+          test.observe(canary: draw(10, canary, &random), control: draw(90, control, &random))
+          answers += 10
+        }
+        guard test.isWorse else { continue }
+        for (index, within) in samples.enumerated() where answers <= within { stopped[index] += 1 }
+      }
+      lines.append("\(control)  \(canary)  " + stopped.map { "\($0 / 2)%" }.joined(separator: "  "))
+      #expect(zip(stopped, stopped.dropFirst()).allSatisfy(<=))
+      if control == canary { #expect(stopped[samples.count - 1] <= 2, "false alarms: \(stopped)") }
+      if canary >= 0.05 { #expect(stopped[samples.count - 1] >= 190, "\(control) and \(canary): \(stopped)") }
+    }
+    print(lines.joined(separator: "\n"))
+  }
 }
 
 /// So many of `total` independent trials succeed.
