@@ -28,8 +28,10 @@ extension FrameEngine {
       set(count + 1, ":path", lines.text.bytes(lines.target))
       count += 2
     }
-    if !lines.authority.isEmpty {
-      set(count, ":authority", lines.text.bytes(lines.authority))
+    // RFC 9113 §8.5: the authority of CONNECT is its target, whatever Host says.
+    let authority = isConnect ? lines.target : lines.authority
+    if !authority.isEmpty {
+      set(count, ":authority", lines.text.bytes(authority))
       count += 1
     }
     if trailers {

@@ -18,9 +18,6 @@ extension Worker {
   /// Puts the exchange on a connection to its backend: one that has room, or a new one.
   mutating func takeBranch(_ exchange: UInt32, _ index: Int, _ pool: CompiledPool) {
     let slot = exchanges[exchange].slot
-    guard exchanges[exchange].flags.isDisjoint(with: .connect) else {
-      return failExchange(exchange, status: 501, .upgradeUnsupported)
-    }
     guard let number = findTrunk(slot) ?? connectTrunk(exchange, index, pool) else { return }
     guard let branch = openBranch(number, 0, .backend) else {
       return failExchange(exchange, status: 503, .internalLimit)

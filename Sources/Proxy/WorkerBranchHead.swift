@@ -135,7 +135,7 @@ extension Worker {
       }
       let isWhole =
         exchanges[exchange].flags.contains(.requestDone) && exchanges[exchange].request.count == length
-        && exchanges[exchange].trailers.isEmpty && !upgrades
+        && exchanges[exchange].trailers.isEmpty && !upgrades && exchanges[exchange].flags.isDisjoint(with: .connect)
       outgoing.clear()
       buffers.copy(length, of: exchanges[exchange].request, to: &outgoing)
       let isTaken = engine.request(
@@ -175,7 +175,7 @@ extension Worker {
     let backend = exchanges[exchange].backend
     guard backend != Stream.none, isBranch(backend), exchanges[exchange].flags.contains(.requestDone),
       exchanges[exchange].sent == exchanges[exchange].request.count, exchanges[exchange].kind == .http,
-      exchanges[exchange].flags.isDisjoint(with: .upgrade), streams[backend].flags.isDisjoint(with: .shut)
+      exchanges[exchange].flags.isDisjoint(with: [.upgrade, .connect]), streams[backend].flags.isDisjoint(with: .shut)
     else { return }
     passTrailers(from: exchanges[exchange].client, to: backend)
     if !exchanges[exchange].trailers.isEmpty {
@@ -207,7 +207,10 @@ extension Worker {
       return readResponseHead(exchange, branch)
     }
     incoming.append(textOf: engine)
-    if facts.status >= 200 {
+    if exchanges[exchange].flags.contains(.connect), 200..<300 ~= facts.status {
+      // RFC 9113 §8.5: what follows is the tunnel's, and no length or coding frames it.
+      if event.endsStream { streams[branch].flags.insert(.ending) }
+    } else if facts.status >= 200 {
       if event.endsStream {
         if let length = facts.length, length > 0, !hasNone { return branchFailed(event, .malformedResponse) }
         streams[branch].flags.insert(.ending)
