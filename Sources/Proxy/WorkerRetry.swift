@@ -21,6 +21,9 @@ extension Worker {
       // The connection was old, not the backend ill: it may be asked again, on a fresh one.
       exchanges[exchange].tried = TriedSet()
       exchanges[exchange].flags.insert(.wantsFreshConnection)
+    } else if why == .streamRefused, !mayTryAnother(exchange, pool) {
+      // RFC 9113 §8.7: nothing was done with it, and where nobody else is, the same one may be asked again.
+      exchanges[exchange].tried = TriedSet()
     }
     releaseBackend(exchange, reusable: false)
     if !exchanges[exchange].flags.contains(.retrying) {
