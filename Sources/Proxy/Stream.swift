@@ -43,7 +43,7 @@ struct Stream: BitwiseCopyable {
     static let reused = Flags(rawValue: 64)
     /// Client: its listener speaks HTTP.
     static let http = Flags(rawValue: 128)
-    /// Client: this was the connection's last request.
+    /// Client: has said that this is its last request.
     static let lastRequest = Flags(rawValue: 256)
     /// Client: the source comes from a PROXY header.
     static let proxied = Flags(rawValue: 512)

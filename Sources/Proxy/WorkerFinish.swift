@@ -34,8 +34,13 @@ extension Worker {
     let keep = isDone && exchanges[exchange].flags.contains(.clientKeepAlive)
     retireExchange(exchange)
     if keep { return nextRequest(client) }
-    // With the whole request read there is nothing that a reset could overtake.
-    if isDone, streams[client].flags.isDisjoint(with: .readable), streams[client].input.isEmpty { return close(client) }
+    // With the client's last request read there is nothing that a reset could overtake. When the end is our decision, the
+    // client's next request may be on its way.
+    if isDone, streams[client].flags.contains(.lastRequest), streams[client].flags.isDisjoint(with: .readable),
+      streams[client].input.isEmpty
+    {
+      return close(client)
+    }
     startLingering(client)
   }
 

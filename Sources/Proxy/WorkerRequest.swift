@@ -111,6 +111,7 @@ extension Worker {
     var flags: Exchange.Flags = []
     if head.method.isIdempotent { flags.insert(.idempotent) }
     if head.minorVersion == 0 { flags.insert(.http10) }
+    if !head.keepAlive { streams[index].flags.insert(.lastRequest) }
     if head.keepAlive, streams[index].served < listener.maxRequests, !parts(index) { flags.insert(.clientKeepAlive) }
     if head.upgrade { flags.insert(.upgrade) }
     if head.method == .connect { flags.insert(.connect) }

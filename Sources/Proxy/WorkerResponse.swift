@@ -256,7 +256,7 @@ extension Worker {
     let client = exchanges[exchange].client
     if done {
       exchanges[exchange].flags.insert(.responseDone)
-      if exchanges[exchange].flags.isDisjoint(with: .clientKeepAlive) { streams[client].flags.insert(.closing) }
+      if streams[client].flags.contains(.lastRequest) { streams[client].flags.insert(.closing) }
     }
     // Bytes behind the response's end: that connection is not to be trusted again.
     if start + taken < incoming.count { exchanges[exchange].flags.remove(.backendKeepAlive) }

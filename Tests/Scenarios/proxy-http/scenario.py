@@ -200,6 +200,13 @@ def forwarding(s, origin):
         ids = {seen(web, {"X-Request-Id": "mine"}).header("x-request-id") for _ in range(10)}
         ensure(len(ids) == 10 and "mine" not in ids, f"ids {ids}")
         equal(seen(polite, {"X-Request-Id": "mine"}).all("x-request-id"), ["mine"], "a trusted id")
+    with s.fact("a request that crosses the end of its connection is not answered by a reset"), Wire(polite) as wire:
+        for _ in range(3):
+            wire.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            wire.response()
+        for _ in range(3):
+            wire.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        ensure(wire.ended(), "no orderly end")
     with s.fact("max-requests closes the connection after the third response"), Wire(polite) as wire:
         closes = [wire.exchange().header("connection") for _ in range(3)]
         equal([value == "close" for value in closes], [False, False, True], "Connection: close")
