@@ -77,9 +77,11 @@ extension Worker {
   }
 
   /// Whether the client's connection ends with its next answer.
-  @inline(__always) func parts(_ index: UInt32) -> Bool { isParting && isAmongThoseWhoPart(index) }
+  ///
+  /// PERF: mutating, though nothing is changed: a borrowed worker is copied for the call, 280 instructions each time.
+  @inline(__always) mutating func parts(_ index: UInt32) -> Bool { isParting && isAmongThoseWhoPart(index) }
 
-  private func isAmongThoseWhoPart(_ index: UInt32) -> Bool {
+  @inline(never) private mutating func isAmongThoseWhoPart(_ index: UInt32) -> Bool {
     guard case .clients(let addresses) = parting else { return true }
     let isBranch = streams[index].flags.contains(.branch)
     if isBranch, streams[index].trunk == Stream.none { return false }

@@ -78,7 +78,7 @@ extension Worker {
   }
 
   /// Of the connection behind a client; nil in clear.
-  func tlsVersion(_ client: UInt32) -> StaticString? {
+  mutating func tlsVersion(_ client: UInt32) -> StaticString? {
     let channel = streams[connection(of: client)].channel
     return channel == Stream.none ? nil : channels.versionName(channel)
   }
