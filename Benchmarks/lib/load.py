@@ -1,12 +1,13 @@
 """The clients: wrk where it fits, the project's loadgen where no packaged tool does."""
 
+import http.server
 import json
 import pathlib
 import re
 import socket
 import threading
 
-from lib import machine
+from lib import machine, peers
 from lib.settings import CONNECTIONS, LOADGEN, OUT, Trouble
 
 RESUMERS = 4
@@ -36,17 +37,35 @@ def wrk(processes, port, seconds, path="/p0/x", close=False, secure=False):
 
 
 def observed(processes, port, seconds):
-    """wrk; where Sluice logs, its metrics are read once a second, too."""
+    """wrk; where Sluice logs, its metrics are read once a second, and its spans taken, too."""
+    if not (processes.folder / "sluice.access.log").exists():
+        return wrk(processes, port, seconds)
     done = threading.Event()
     reader = threading.Thread(target=scrape, args=(processes.folder / "sluice.sock", done))
-    if (processes.folder / "sluice.access.log").exists():
+    with http.server.HTTPServer(("127.0.0.1", peers.collector([port + 1])), Collector) as spans:
+        taker = threading.Thread(target=spans.serve_forever)
         reader.start()
-    try:
-        return wrk(processes, port, seconds)
-    finally:
-        done.set()
-        if reader.ident:
+        taker.start()
+        try:
+            return wrk(processes, port, seconds)
+        finally:
+            done.set()
             reader.join()
+            spans.shutdown()
+            taker.join()
+
+
+class Collector(http.server.BaseHTTPRequestHandler):
+    """Takes spans, and forgets them."""
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["content-length"]))
+        self.send_response(200)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, *words):
+        pass
 
 
 def scrape(path, done):

@@ -24,6 +24,11 @@ def fill(template, **words):
     return text
 
 
+def collector(ports):
+    """The port of whoever takes spans: behind those of the backends."""
+    return ports[0] + 6
+
+
 class Peer:
     """One balancer. `kinds`: what it can carry; `policies`: its words for balancing policies."""
 
@@ -139,6 +144,7 @@ class Sluice(Peer):
             pools += [f'      - "{backend}"' for backend in backends]
         return {
             "LOG": folder / "sluice.access.log" if shape.logged else "off",
+            "TRACING": f'tracing: {{ sample: 1%, otlp: "http://127.0.0.1:{collector(ports)}/v1/traces" }}' if shape.traced else "",
             "ROUTES": "\n".join(f"      - {route}" for route in routes), "POOLS": "\n".join(pools),
         }
 

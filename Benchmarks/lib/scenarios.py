@@ -78,8 +78,9 @@ ALL = (
         "h1-logged", "the same as h1-keepalive with the access log on, to a file", everybody(HTTP.with_(logged=True)),
         client=load.wrk, at_most=0.87, aim=0.80),
     Scenario(
-        "h1-observed", "Sluice alone: h1-keepalive with the access log to a file and its metrics read each second, beside both off",
-        (Entry("sluice", "sluice, observed", HTTP.with_(logged=True)), Entry("sluice", "sluice, all off", HTTP)),
+        "h1-observed", "Sluice alone: h1-keepalive with the access log to a file, tracing and explain's samples of 1%, and its metrics read each "
+        "second, beside all off",
+        (Entry("sluice", "sluice, observed", HTTP.with_(logged=True, traced=True)), Entry("sluice", "sluice, all off", HTTP)),
         client=load.observed, at_most=1.08, against="sluice, all off", champions=("sluice, observed",),
         beside="sluice, all off"),
     Scenario(

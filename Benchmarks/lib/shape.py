@@ -7,6 +7,8 @@ import dataclasses
 class Shape:
     kind: str = "http"  # http, tcp, udp
     logged: bool = False
+    # Sluice alone: one request of a hundred is traced, and its decision kept.
+    traced: bool = False
     # TLS in front: ECDSA P-256, TLS_AES_128_GCM_SHA256.
     secure: bool = False
     # hosts × paths, each a route of its own; 0: everything goes to one pool.
