@@ -88,6 +88,7 @@ let package = Package(
     floor(
       "Admin",
       [
+        "Wire",
         .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "HummingbirdCore", package: "hummingbird"),
         .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
@@ -102,7 +103,7 @@ let package = Package(
     floor(
       "Octavia",
       [
-        "Compression", "Kernel", "Model", "OctaviaModel", "TLS",
+        "Compression", "Kernel", "Model", "OctaviaModel", "TLS", "Wire",
         .product(name: "GRDB", package: "GRDB.swift"),
         .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "HummingbirdCore", package: "hummingbird"),
@@ -122,6 +123,7 @@ let package = Package(
       dependencies: [
         "Admin", "Announcer", "Config", "DNS", "Kernel", "Model", "NameServer", "Node", "Octavia", "PeerLink",
         "Peering", "Planner", "Prober", "Proxy", "Rollouts", "Store", "TLS", "Telemetry",
+        "Wire",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio"),
@@ -165,7 +167,8 @@ let package = Package(
     tests(
       "Admin",
       [
-        "Admin", .product(name: "Logging", package: "swift-log"), .product(name: "NIOCore", package: "swift-nio"),
+        "Admin", "Wire", .product(name: "Logging", package: "swift-log"),
+        .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
       ]),
     tests("TLS", ["TLS", "Kernel", "Model", "Reactor", "Wire"]),

@@ -1,6 +1,7 @@
 internal import FoundationEssentials
 package import Hummingbird
 internal import NIOCore
+internal import Wire
 
 /// The endpoints, each a few lines from the request to an `AdminOperations` call.
 package enum AdminRouter {

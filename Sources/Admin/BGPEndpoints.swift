@@ -1,4 +1,5 @@
 internal import Hummingbird
+internal import Wire
 
 /// What the API can ask of the node's BGP speakers.
 package protocol BGPOperations: Sendable {

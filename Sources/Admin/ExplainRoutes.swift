@@ -1,5 +1,6 @@
 internal import FoundationEssentials
 internal import Hummingbird
+internal import Wire
 
 /// The endpoints that explain requests.
 extension AdminRouter {

@@ -1,4 +1,5 @@
 internal import Hummingbird
+internal import Wire
 
 /// The endpoints of the name service.
 extension AdminRouter {

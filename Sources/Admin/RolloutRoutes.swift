@@ -1,5 +1,6 @@
 internal import FoundationEssentials
 internal import Hummingbird
+internal import Wire
 
 /// The endpoints of rollouts.
 extension AdminRouter {

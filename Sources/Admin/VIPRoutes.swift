@@ -1,4 +1,5 @@
 internal import Hummingbird
+internal import Wire
 
 /// The endpoints of virtual addresses.
 extension AdminRouter {

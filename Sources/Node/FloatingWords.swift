@@ -17,9 +17,6 @@ extension Node {
     FloatingRecord(rows: floating.table.sorted, words: floatingWords)
   }
 
-  /// A record from the store: what it says of shared addresses is as old as its words.
-  func recall(_ words: [FloatingWord]) { say(words) }
-
   /// Takes over what other nodes have said.
   func hearFloating(_ settings: FloatingSettings) {
     guard sharesFloating, let name = truth.topology.node.name else { return }

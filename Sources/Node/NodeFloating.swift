@@ -98,7 +98,8 @@ extension Node {
       let record = try await ports.floating.restore()
       rows = record.rows
       floating.savedWords = record.words
-      recall(record.words)
+      // What the rows say of shared addresses is as old as the words.
+      say(record.words)
     } catch {
       // The kernel still does what was ordered last: that is taken over, not undone.
       let found = await ports.floating.adopt()

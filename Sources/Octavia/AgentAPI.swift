@@ -149,8 +149,7 @@ struct AgentAPI: Sendable {
     switch method {
     case "PUT":
       try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-      try Data(body).write(to: URL(fileURLWithPath: file), options: .atomic)
-      try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: file)
+      try PrivateFile.write(body, to: file)
       return Answer(200, .object(["message": "OK"]))
     case "GET":
       guard let data = FileManager.default.contents(atPath: file) else {

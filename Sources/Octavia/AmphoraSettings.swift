@@ -40,7 +40,7 @@ package struct AmphoraSettings: Sendable, Hashable {
   package var text: String {
     JSON.object([
       "amphora": .string(amphora), "directory": .string(directory),
-      "bind": .string(host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"), "heartbeat-key": .string(key),
+      "bind": .string(HostText.endpoint(host, port)), "heartbeat-key": .string(key),
       "heartbeat": .string("\(Int(heartbeat / .milliseconds(1)))ms"), "controllers": .strings(controllers),
       "standalone": .string(isStandalone ? "true" : "false"), "vrrp": .string(vrrp.rawValue),
       "haproxy": .string(haproxy),

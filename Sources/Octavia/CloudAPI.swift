@@ -1,18 +1,10 @@
-internal import Foundation
 internal import OctaviaModel
+internal import Wire
 
 /// Nova, Neutron and Glance over HTTP, with a controller's own credentials.
 struct CloudAPI: Sendable {
   enum Service: String, Sendable {
     case compute, network, image
-
-    var types: [String] {
-      switch self {
-      case .compute: ["compute"]
-      case .network: ["network"]
-      case .image: ["image"]
-      }
-    }
   }
 
   let cloud: OpenStackClient
@@ -26,7 +18,7 @@ struct CloudAPI: Sendable {
     if let own = settings.endpoints[service.rawValue] {
       found = own.hasSuffix("/") ? String(own.dropLast()) : own
     } else {
-      found = try await cloud.endpoint(service.types, region: settings.region)
+      found = try await cloud.endpoint(service.rawValue, region: settings.region)
     }
     // Catalogues name these two with or without their version.
     switch service {
@@ -86,9 +78,6 @@ struct CloudAPI: Sendable {
 
   static func query(_ pairs: KeyValuePairs<String, String>) -> String {
     "?"
-      + pairs.map { key, value in
-        let allowed = CharacterSet.alphanumerics.union(.init(charactersIn: "-._~"))
-        return "\(key)=\(value.addingPercentEncoding(withAllowedCharacters: allowed) ?? "")"
-      }.joined(separator: "&")
+      + pairs.map { key, value in "\(key)=\(PathSegment.encode(value))" }.joined(separator: "&")
   }
 }

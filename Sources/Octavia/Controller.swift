@@ -39,11 +39,11 @@ package struct Controller: Sendable {
     let floating = settings.floatingSocket.map {
       FloatingKeeper(store: store, node: FloatingNode(socket: $0), logger: logger, now: Self.now)
     }
-    let explanation = Explanation(
+    let own = OwnAPI(
       store: store, health: health, hosts: settings.hosts.map(\.name), floating: floating, identify: finished.identify)
     let service = HTTPService(host: settings.host, port: settings.port, logger: logger) { request in
       if request.rawPath.hasPrefix("/sluice/") {
-        return await explanation.answer(request)
+        return await own.answer(request)
       }
       return await finished.answer(request)
     }

@@ -1,4 +1,5 @@
 internal import OctaviaModel
+internal import Wire
 
 /// A running controller, asked by the command line.
 package struct ControllerPlace: Sendable {
@@ -12,13 +13,10 @@ package struct ControllerPlace: Sendable {
   }
 
   func ask(_ method: String, _ path: String, _ body: JSON? = nil) async throws -> JSON {
-    let allowed = path.split(separator: "/", omittingEmptySubsequences: false).map(Self.encoded).joined(separator: "/")
-    var call = HTTPCall(method: method, url: "\(url)/sluice/\(allowed)", deadline: .seconds(30))
+    let allowed = path.split(separator: "/", omittingEmptySubsequences: false).map { PathSegment.encode(String($0)) }
+      .joined(separator: "/")
+    var call = HTTPCall(method: method, url: "\(url)/sluice/\(allowed)", json: body, deadline: .seconds(30))
     if let token { call.headers["X-Auth-Token"] = token }
-    if let body {
-      call.headers["Content-Type"] = "application/json"
-      call.body = Array(body.text.utf8)
-    }
     let answer = try await HTTPClient().send(call)
     if answer.status == 204 { return .null }
     guard let document = try? JSON(parsing: answer.body) else { throw StepFailure("the answer is not JSON") }
@@ -27,17 +25,6 @@ package struct ControllerPlace: Sendable {
         document["faultstring"].string ?? document["description"].string ?? "status \(answer.status)")
     }
     return document
-  }
-
-  private static func encoded(_ part: Substring) -> String {
-    var text = ""
-    for byte in part.utf8 {
-      let isPlain =
-        (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
-        || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || "-._~".utf8.contains(byte)
-      text += isPlain ? String(UnicodeScalar(byte)) : "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16)
-    }
-    return text
   }
 
   // MARK: for people

@@ -20,11 +20,7 @@ struct FloatingNode: Sendable {
   }
 
   private func send(_ method: String, _ path: String, _ body: JSON?) async throws -> JSON {
-    var call = HTTPCall(method: method, url: "http://sluice/\(path)", deadline: .seconds(10))
-    if let body {
-      call.headers["Content-Type"] = "application/json"
-      call.body = Array(body.text.utf8)
-    }
+    let call = HTTPCall(method: method, url: "http://sluice/\(path)", json: body, deadline: .seconds(10))
     let answer = try await HTTPClient(socket: socket).send(call)
     let document = try? JSON(parsing: answer.body)
     guard answer.status == 200, let document else {

@@ -2,6 +2,7 @@ internal import Foundation
 internal import NIOCore
 internal import NIOHTTP1
 internal import NIOPosix
+internal import OctaviaModel
 package import TLS
 
 package struct HTTPCall: Sendable {
@@ -22,6 +23,15 @@ package struct HTTPCall: Sendable {
     self.headers = headers
     self.body = body
     self.deadline = deadline
+  }
+
+  /// - Parameter json: nil: no body.
+  init(
+    method: String, url: String, headers: [String: String] = [:], json: JSON?, deadline: Duration = .seconds(60)
+  ) {
+    self.init(
+      method: method, url: url, headers: headers, body: json.map { Array($0.text.utf8) } ?? [], deadline: deadline)
+    if json != nil { self.headers["Content-Type"] = "application/json" }
   }
 }
 
@@ -127,7 +137,7 @@ package struct HTTPClient: Sendable {
   ) async throws -> HTTPAnswer {
     var head = HTTPRequestHead(version: .http1_1, method: HTTPMethod(rawValue: call.method), uri: place.path)
     head.headers.add(
-      name: "host", value: place.host.contains(":") ? "[\(place.host)]:\(place.port)" : "\(place.host):\(place.port)")
+      name: "host", value: HostText.endpoint(place.host, place.port))
     head.headers.add(name: "connection", value: "close")
     if call.method != "GET" { head.headers.add(name: "content-length", value: String(call.body.count)) }
     for (name, value) in call.headers { head.headers.add(name: name, value: value) }

@@ -68,7 +68,7 @@ package actor HostAgent {
         guard (try? AgentIdentity.parse(body, authority: settings.authorityFile)) != nil else {
           return refuse(400, "not a certificate with its key")
         }
-        try store(body, settings.certificateFile)
+        try PrivateFile.write(body, to: settings.certificateFile)
         return AgentAPI.done
       default: return refuse(404, "not here")
       }
@@ -103,9 +103,9 @@ package actor HostAgent {
     if !processes(of: id, with: "agent.yaml").isEmpty { return AgentAPI.done }
     try FileManager.default.createDirectory(
       atPath: place, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-    try store(Array(certificate.utf8), agent.certificateFile)
-    try store(Array(authority.utf8), agent.authorityFile)
-    try store(Array(settings.utf8), "\(place)/agent.yaml")
+    try PrivateFile.write(Array(certificate.utf8), to: agent.certificateFile)
+    try PrivateFile.write(Array(authority.utf8), to: agent.authorityFile)
+    try PrivateFile.write(Array(settings.utf8), to: "\(place)/agent.yaml")
     let binary = binary
     let isStarted = Program.runAndWait(
       [
@@ -113,20 +113,6 @@ package actor HostAgent {
         "\(place)/agent.log", binary, "amphora", "\(place)/agent.yaml",
       ], input: nil)
     return isStarted.isGood ? AgentAPI.done : refuse(500, "the agent does not start: \(isStarted.output)")
-  }
-
-  /// A file that only this user may read, from its first byte.
-  private func store(_ bytes: [UInt8], _ file: String) throws {
-    guard
-      FileManager.default.createFile(
-        atPath: "\(file).new", contents: Data(bytes), attributes: [.posixPermissions: 0o600])
-    else { throw StepFailure("\(file).new cannot be written") }
-    if FileManager.default.fileExists(atPath: file) {
-      _ = try FileManager.default.replaceItemAt(
-        URL(fileURLWithPath: file), withItemAt: URL(fileURLWithPath: "\(file).new"))
-    } else {
-      try FileManager.default.moveItem(atPath: "\(file).new", toPath: file)
-    }
   }
 
   // MARK: the end of one

@@ -38,7 +38,7 @@ package struct HostSettings: Sendable, Hashable {
     """
     host: \(name)
     directory: \(directory)
-    bind: "\(host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)")"
+    bind: "\(HostText.endpoint(host, port))"
     interfaces: [\(interfaces.joined(separator: ", "))]
 
     """

@@ -87,24 +87,20 @@ package final class OpenStackClient: Sendable {
       var all = headers
       all["X-Auth-Token"] = own.text
       all["Accept"] = "application/json"
-      if body != nil { all["Content-Type"] = "application/json" }
       let answer = try await http.send(
-        HTTPCall(
-          method: method, url: url, headers: all, body: body.map { Array($0.text.utf8) } ?? [], deadline: deadline))
+        HTTPCall(method: method, url: url, headers: all, json: body, deadline: deadline))
       if answer.status != 401 { return answer }
     }
     return HTTPAnswer(status: 401, body: [])
   }
 
   /// A service's address in the catalogue: the public one, in this region or in any.
-  func endpoint(_ types: [String], region: String?) async throws -> String {
-    let catalog = try await ownToken(fresh: false).catalog
-    for type in types {
-      for endpoint in catalog[type] ?? [] where region == nil || endpoint.region == region {
-        return endpoint.url.hasSuffix("/") ? String(endpoint.url.dropLast()) : endpoint.url
-      }
+  func endpoint(_ type: String, region: String?) async throws -> String {
+    let all = try await ownToken(fresh: false).catalog[type] ?? []
+    if let endpoint = all.first(where: { region == nil || $0.region == region }) {
+      return endpoint.url.hasSuffix("/") ? String(endpoint.url.dropLast()) : endpoint.url
     }
-    throw StepFailure("Keystone's catalogue has no \(types[0]) service\(region.map { " in region \($0)" } ?? "")")
+    throw StepFailure("Keystone's catalogue has no \(type) service\(region.map { " in region \($0)" } ?? "")")
   }
 
   private static func catalog(_ body: [UInt8]) -> [String: [Endpoint]] {
@@ -130,9 +126,7 @@ package final class OpenStackClient: Sendable {
     let identity: JSON = .object(["methods": ["password"], "password": .object(["user": login])])
     let body: JSON = .object(["auth": .object(["identity": identity, "scope": scope])])
     let answer = try await http.send(
-      HTTPCall(
-        method: "POST", url: base + "/auth/tokens", headers: ["Content-Type": "application/json"],
-        body: Array(body.text.utf8)))
+      HTTPCall(method: "POST", url: base + "/auth/tokens", json: body))
     guard answer.status == 201, let text = answer.headers["x-subject-token"] else {
       throw StepFailure("Keystone refuses this controller: status \(answer.status)", passing: true)
     }

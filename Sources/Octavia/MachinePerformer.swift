@@ -42,11 +42,9 @@ struct MachinePerformer: Performer {
   }
 
   func agent(_ amphora: Record) async throws -> AgentClient {
-    let address = amphora.text("lb_network_ip")
-    let host = address.contains(":") ? "[\(address)]" : address
+    let place = HostText.endpoint(amphora.text("lb_network_ip"), compute.agentPort(amphora))
     return AgentClient(
-      http: try await authority.client(amphora.id), base: "https://\(host):\(compute.agentPort(amphora))",
-      deadline: settings.agentTimeout)
+      http: try await authority.client(amphora.id), base: "https://\(place)", deadline: settings.agentTimeout)
   }
 
   private func agentSettings(_ amphora: Record, _ topology: Deployment.Topology) -> AmphoraSettings {
@@ -57,9 +55,9 @@ struct MachinePerformer: Performer {
     agent.port = compute.agentPort(amphora)
     agent.key = settings.health.key
     agent.heartbeat = settings.health.heartbeat
-    let own = settings.health.host.contains(":") ? "[\(settings.health.host)]" : settings.health.host
     agent.controllers =
-      settings.health.controllers.isEmpty ? ["\(own):\(settings.health.port)"] : settings.health.controllers
+      settings.health.controllers.isEmpty
+      ? [HostText.endpoint(settings.health.host, settings.health.port)] : settings.health.controllers
     agent.isStandalone = topology == .single
     agent.vrrp = settings.vrrp
     agent.haproxy = settings.haproxy

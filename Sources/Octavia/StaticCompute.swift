@@ -24,9 +24,8 @@ struct StaticCompute: Compute {
   func agentPort(_ amphora: Record) -> Int { place(of: amphora)?.agentPort ?? settings.agentPort }
 
   func host(_ place: HostPlace) async throws -> AgentClient {
-    let address = place.address.contains(":") ? "[\(place.address)]" : place.address
-    return AgentClient(
-      http: try await authority.client(place.name), base: "https://\(address):\(place.port)",
+    AgentClient(
+      http: try await authority.client(place.name), base: "https://\(HostText.endpoint(place.address, place.port))",
       deadline: settings.agentTimeout, patience: Self.patience)
   }
 

@@ -85,13 +85,9 @@ package struct HAProxyConfig: Sendable {
     ["HTTP", "TERMINATED_HTTPS", "PROMETHEUS"].contains(name) ? "http" : "tcp"
   }
 
-  private func bindAddress(_ address: String, _ port: Int) -> String {
-    address.contains(":") ? "[\(address)]:\(port)" : "\(address):\(port)"
-  }
-
   private mutating func writeBinds(_ listener: Record) {
     for address in tree.vipAddresses {
-      option("bind \(bindAddress(address, listener.number("protocol_port")))\(tls(listener))")
+      option("bind \(HostText.endpoint(address, listener.number("protocol_port")))\(tls(listener))")
     }
   }
 
@@ -287,7 +283,7 @@ package struct HAProxyConfig: Sendable {
 
   private mutating func writeServer(_ member: Record, _ pool: Record, _ monitor: Record?, proxy: String) {
     var text =
-      "server \(member.id) \(bindAddress(member.text("address"), member.number("protocol_port"))) weight \(member.number("weight"))"
+      "server \(member.id) \(HostText.endpoint(member.text("address"), member.number("protocol_port"))) weight \(member.number("weight"))"
     if let monitor {
       text += " check"
       if monitor.text("type") == "HTTPS" { text += " check-ssl verify none" }

@@ -73,7 +73,7 @@ package enum SluiceConfig {
   }
 
   static func socket(_ address: String, _ port: Int) -> JSON {
-    .string(address.contains(":") ? "[\(address)]:\(port)" : "\(address):\(port)")
+    .string(HostText.endpoint(address, port))
   }
 
   /// Octavia's 0 is no limit.

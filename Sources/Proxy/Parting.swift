@@ -72,14 +72,15 @@ extension Worker {
   mutating func part(_ scope: PartingScope) {
     guard !isDraining else { return }
     parting = scope
-    isParting = scope != .nobody
-    if isParting { dismissClients() }
+    if scope != .nobody { dismissClients() }
   }
 
   /// Whether the client's connection ends with its next answer.
   ///
   /// PERF: mutating, though nothing is changed: a borrowed worker is copied for the call, 280 instructions each time.
-  @inline(__always) mutating func parts(_ index: UInt32) -> Bool { isParting && isAmongThoseWhoPart(index) }
+  @inline(__always) mutating func parts(_ index: UInt32) -> Bool {
+    if case .nobody = parting { false } else { isAmongThoseWhoPart(index) }
+  }
 
   @inline(never) private mutating func isAmongThoseWhoPart(_ index: UInt32) -> Bool {
     guard case .clients(let addresses) = parting else { return true }

@@ -119,8 +119,7 @@ struct Worker: ~Copyable {
   var now: Instant
   var milliseconds: Int64
   var isDraining = false
-  /// Answers are the last of their connections: the node drains, or is about to, or an address goes (`parts`).
-  var isParting = false
+  /// Whose answers are the last of their connections: the node drains, or is about to, or an address goes (`parts`).
   var parting = PartingScope.nobody
   /// Another process goes on with the node's work.
   var isHandedOver = false

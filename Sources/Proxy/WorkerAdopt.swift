@@ -145,7 +145,6 @@ extension Worker {
   mutating func drain(isHandedOver: Bool) {
     guard !isDraining else { return }
     isDraining = true
-    isParting = true
     parting = .everybody
     self.isHandedOver = isHandedOver
     // Datagrams of open sessions come and go through their listener's socket.

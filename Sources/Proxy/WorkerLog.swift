@@ -77,7 +77,7 @@ extension Worker {
     log.block.append("\"")
   }
 
-  /// Of the connection behind a client; nil in clear.
+  /// Of the connection behind a client; nil in clear. Mutating for the reason of `parts`.
   mutating func tlsVersion(_ client: UInt32) -> StaticString? {
     let channel = streams[connection(of: client)].channel
     return channel == Stream.none ? nil : channels.versionName(channel)

@@ -72,11 +72,10 @@ extension Channels {
 
   /// "TLSv1.3".
   package func version(_ index: UInt32) -> String {
-    // SAFETY: a constant string.
-    unsafe String(cString: SSL_get_version(channels[index].session))
+    "\(versionName(index))"
   }
 
-  /// The same for the log: nothing is allocated.
+  /// The same where nothing shall be allocated.
   package func versionName(_ index: UInt32) -> StaticString {
     switch unsafe SSL_version(channels[index].session) {
     case TLS1_3_VERSION: "TLSv1.3"

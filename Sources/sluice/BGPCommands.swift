@@ -1,5 +1,6 @@
 internal import Admin
 internal import ArgumentParser
+internal import Wire
 
 struct BGPCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,5 +1,6 @@
 internal import Admin
 internal import ArgumentParser
+internal import Wire
 
 /// "POOL/BACKEND": pool names hold no slash, backend names may.
 struct BackendArgument: ExpressibleByArgument, Hashable {

@@ -1,6 +1,7 @@
 internal import Admin
 internal import ArgumentParser
 internal import Foundation
+internal import Wire
 
 struct CanaryCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(

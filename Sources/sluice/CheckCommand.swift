@@ -3,6 +3,7 @@ internal import ArgumentParser
 internal import Config
 internal import Foundation
 internal import Model
+internal import Wire
 
 struct CheckCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(

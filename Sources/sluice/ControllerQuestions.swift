@@ -16,6 +16,12 @@ struct ControllerOptions: ParsableArguments {
       throw Failure("\(error)", hint: "is the controller at \(url)?")
     }
   }
+
+  func show(_ columns: [String], _ rows: (ControllerPlace) async throws -> [[String]]) async throws {
+    var table = TextTable(columns.map { ($0, .left) })
+    for row in try await asking(rows) { table.add(row.map { .init($0.printable) }) }
+    print(table.render(colours: Terminal.hasColours), terminator: "")
+  }
 }
 
 struct ControllerExplain: AsyncParsableCommand {
@@ -41,9 +47,7 @@ struct ControllerHosts: AsyncParsableCommand {
 
   func run() async throws {
     try await reportingFailures {
-      var table = TextTable([("HOST", .left), ("STATE", .left), ("AMPHORA, OR WHY NOT", .left)])
-      for row in try await options.asking({ try await $0.hosts() }) { table.add(row.map { .init($0.printable) }) }
-      print(table.render(colours: Terminal.hasColours), terminator: "")
+      try await options.show(["HOST", "STATE", "AMPHORA, OR WHY NOT"]) { try await $0.hosts() }
     }
   }
 }
@@ -98,9 +102,7 @@ struct ControllerFloating: AsyncParsableCommand {
 
     func run() async throws {
       try await reportingFailures {
-        var table = TextTable([("ADDRESS", .left), ("VIP", .left), ("LOAD BALANCER", .left), ("TROUBLE", .left)])
-        for row in try await options.asking({ try await $0.floating() }) { table.add(row.map { .init($0.printable) }) }
-        print(table.render(colours: Terminal.hasColours), terminator: "")
+        try await options.show(["ADDRESS", "VIP", "LOAD BALANCER", "TROUBLE"]) { try await $0.floating() }
       }
     }
   }

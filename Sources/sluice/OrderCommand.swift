@@ -1,5 +1,6 @@
 internal import Admin
 internal import ArgumentParser
+internal import Wire
 
 /// What an order to the node is called, where it is sent, and how its answer reads.
 protocol OrderWord {

@@ -1,6 +1,7 @@
 internal import Admin
 internal import ArgumentParser
 internal import Kernel
+internal import Wire
 
 struct VIPCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(

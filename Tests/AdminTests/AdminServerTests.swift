@@ -1,6 +1,7 @@
 import Admin
 import Foundation
 import Testing
+import Wire
 
 @Suite(.timeLimit(.minutes(1))) struct AdminServerTests {
   static let backend = "web/\(PathSegment.encode(FakeNode.backendName))"

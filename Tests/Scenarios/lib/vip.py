@@ -6,12 +6,47 @@
 """
 
 import dataclasses
+import http.client
 import json
 import signal
+import threading
 import time
 
 from lib.netns import Network
 from lib.scenario import Failure, ensure, wait
+
+
+class Asker(threading.Thread):
+    """In a host, one request after the other to a place, each on a new connection; `failed` has when each lost one began."""
+
+    def __init__(self, host, address, port=8080, timeout=3, pause=0):
+        super().__init__(daemon=True)
+        self.host, self.place, self.timeout, self.pause = host, (address, port), timeout, pause
+        self.running, self.good, self.failed, self.times = True, 0, [], []
+
+    def run(self):
+        with self.host:
+            while self.running:
+                begin = time.monotonic()
+                try:
+                    connection = http.client.HTTPConnection(*self.place, timeout=self.timeout)
+                    connection.request("GET", "/")
+                    answer = connection.getresponse()
+                    answer.read()
+                    connection.close()
+                    if answer.status != 200:
+                        raise OSError(f"status {answer.status}")
+                    self.good += 1
+                    self.times.append(time.monotonic())
+                except Exception as error:  # every kind is a lost request
+                    self.failed.append((begin, f"{type(error).__name__}: {error}"))
+                time.sleep(self.pause)
+
+    def stop(self):
+        """Ends, and tells the longest time without an answer, in ms."""
+        self.running = False
+        self.join()
+        return max((b - a for a, b in zip(self.times, self.times[1:])), default=0) * 1000
 
 
 @dataclasses.dataclass

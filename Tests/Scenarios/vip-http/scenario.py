@@ -2,11 +2,11 @@
 half by a clean stop of the active node."""
 
 import http.client
-import threading
 import time
 
 from lib.netns import Network
 from lib.scenario import ensure, equal, wait
+from lib.vip import Asker
 
 LIMIT = 180
 VIP = "198.51.100.100"
@@ -33,40 +33,10 @@ vips:
 """
 
 
-class Client(threading.Thread):
-    """New connections, one request each, as fast as answers come."""
-
-    def __init__(self, host):
-        super().__init__(daemon=True)
-        self.host, self.running = host, True
-        self.good, self.failed, self.times, self.asked_to_go = 0, [], [], 0
-
-    def run(self):
-        with self.host:
-            while self.running:
-                begin = time.monotonic()
-                try:
-                    connection = http.client.HTTPConnection(VIP, 8080, timeout=1.5)
-                    connection.request("GET", "/")
-                    answer = connection.getresponse()
-                    answer.read()
-                    connection.close()
-                    if answer.status != 200:
-                        raise OSError(f"status {answer.status}")
-                    self.good += 1
-                    self.times.append(time.monotonic())
-                except (OSError, http.client.HTTPException) as error:
-                    self.failed.append((begin, f"{type(error).__name__}: {error}"))
-                time.sleep(0.002)
-
-    def stop(self):
-        self.running = False
-        self.join()
-        return max((b - a for a, b in zip(self.times, self.times[1:])), default=0) * 1000
-
-
-class Keeper(Client):
+class Keeper(Asker):
     """One request after the other on a connection that stays, as long as the node lets it; some take 200 ms."""
+
+    asked_to_go = 0
 
     def run(self):
         connection, asked = None, 0
@@ -126,7 +96,7 @@ def run(s):
     rows = []
     for kind in ("vip move", "clean stop"):
         moves = []
-        client, keeper = Client(visitor), Keeper(visitor)
+        client, keeper = Asker(visitor, VIP, timeout=1.5, pause=0.002), Keeper(visitor, VIP)
         client.start()
         keeper.start()
         wait(lambda: client.good > 50 and keeper.good > 50, "the clients are served")

@@ -4,14 +4,13 @@ addresses that follow it are mapped by whoever has it, whichever node was told o
 client, a (priority 200), b (150), c (100) and the servers are on one link; the servers' way out is the VIP's companion.
 """
 
-import http.client
 import re
-import threading
 import time
 import urllib.request
 
 from lib.netns import Network
 from lib.scenario import contains, ensure, equal, wait
+from lib.vip import Asker
 
 LIMIT = 120
 VIP, GATEWAY, FLOATING = "198.51.100.100", "10.0.0.100", "203.0.113.{}".format
@@ -48,29 +47,6 @@ floating-ips:
   pools:
     public: {{ addresses: [203.0.113.0/28], device: eth0, vip: front }}
 """
-
-
-class Client(threading.Thread):
-    """A new connection for each request."""
-
-    def __init__(self, host):
-        super().__init__(daemon=True)
-        self.host, self.running, self.good, self.failed = host, True, 0, []
-
-    def run(self):
-        with self.host:
-            while self.running:
-                begin = time.monotonic()
-                try:
-                    connection = http.client.HTTPConnection(VIP, 8080, timeout=3)
-                    connection.request("GET", "/")
-                    answer = connection.getresponse()
-                    answer.read()
-                    connection.close()
-                    ensure(answer.status == 200, f"status {answer.status}")
-                    self.good += 1
-                except Exception as error:  # every kind is a lost request
-                    self.failed.append((begin, f"{type(error).__name__}: {error}"))
 
 
 class World:
@@ -163,7 +139,7 @@ def run(s):
 
 
 def moves(s, world):
-    client = Client(world.client)
+    client = Asker(world.client, VIP)
     client.start()
     wait(lambda: client.good > 20, "the client is served")
     with s.fact("vip move --to a node takes it there, past one of higher priority, and loses no request"):
@@ -187,8 +163,7 @@ def moves(s, world):
         wait(restored, "every node has its own priority")
         equal(world.owners(), "a", "who has it")
     with s.fact("three moves lost no request"):
-        client.running = False
-        client.join()
+        client.stop()
         equal(client.failed, [], "failed")
         s.figure("requests during three moves, failed", f"{client.good}, {len(client.failed)}")
     with s.fact("who is no peer, is this node, or is away is refused, and nothing moves"):
