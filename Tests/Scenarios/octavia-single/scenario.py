@@ -35,8 +35,8 @@ def run(s):
         members = controller.get(f"/v2/lbaas/pools/{pool}/members", "members")
         controller.must("DELETE", f"/v2/lbaas/pools/{pool}/members/{members[0]['id']}")
         controller.settled(lb["id"])
-        status = cloud.client.run("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", f"http://{VIP}/no")
-        equal(status, "403")
+        # HAProxy is told to reload, and its process of before answers until the next one listens.
+        wait(lambda: cloud.client.run("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", f"http://{VIP}/no") == "403", "403", 2)
         traffic.flows()
         equal(traffic.failures(begin), [], "failed requests")
     with s.fact("a configuration that HAProxy refuses leaves the object in ERROR, the load balancer ACTIVE and traffic untouched"):
