@@ -2,6 +2,7 @@
 extension NodeMetrics {
   static func names(_ report: NameServiceReport, _ metrics: inout Exposition) {
     counters(report.counters, &metrics)
+    if let tls = report.tls { handshakes(tls, &metrics) }
     metrics.begin("sluice_dns_zone_serial", .gauge, "The SOA's serial.")
     for zone in report.zones { metrics.sample([("zone", zone.name)], UInt64(zone.serial)) }
     metrics.begin("sluice_dns_name_ttl_seconds", .gauge, "The TTL of a balanced name's answers now.")
@@ -23,7 +24,10 @@ extension NodeMetrics {
     }
     family(
       "sluice_dns_queries", "Queries, by transport.",
-      [([("transport", "udp")], "queriesUDP"), ([("transport", "tcp")], "queriesTCP")])
+      [
+        ([("transport", "udp")], "queriesUDP"), ([("transport", "tcp")], "queriesTCP"),
+        ([("transport", "tls")], "queriesTLS"),
+      ])
     family(
       "sluice_dns_answers", "Answers, by response code.",
       [
@@ -39,6 +43,20 @@ extension NodeMetrics {
     family("sluice_dns_connections_evicted", "TCP clients that were closed to make room.", [([], "evicted")])
     family("sluice_dns_transfers", "Zones sent to secondaries.", [([], "transfers")])
     family("sluice_dns_signatures", "DNSSEC signatures made; most answers use kept ones.", [([], "signatures")])
+  }
+
+  private static func handshakes(_ report: TLSReport, _ metrics: inout Exposition) {
+    metrics.begin("sluice_dns_tls_handshakes", .counter, "TLS handshakes with DNS clients that were completed.")
+    metrics.sample([], report.handshakes)
+    metrics.begin("sluice_dns_tls_resumptions", .counter, "Of those, the ones that resumed a session.")
+    metrics.sample([], report.resumed)
+    metrics.begin("sluice_dns_tls_failures", .counter, "Handshakes with DNS clients that came to nothing, by reason.")
+    for (reason, count) in report.failed.sorted(by: { $0.key < $1.key }) { metrics.sample([("reason", reason)], count) }
+    metrics.begin(
+      "sluice_dns_certificate_expiry_seconds", .gauge, "When the name server's certificate expires, since 1970.")
+    for certificate in report.certificates {
+      metrics.sample([("file", certificate.file)], Double(certificate.expiresAt))
+    }
   }
 
   private static func sites(_ sites: [NameServiceReport.Site], _ metrics: inout Exposition) {

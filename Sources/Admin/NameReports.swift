@@ -88,6 +88,8 @@ package struct NameServiceReport: Codable, Hashable, Sendable {
   package var sites: [Site]
   /// By what is counted, since the start.
   package var counters: [String: UInt64]
+  /// Of DNS over TLS; nil: not configured.
+  package var tls: TLSReport?
 
   package init(zones: [Zone], names: [Name], sites: [Site], counters: [String: UInt64]) {
     self.zones = zones

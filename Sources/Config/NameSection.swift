@@ -35,6 +35,7 @@ struct NameReader {
       tcp.read("idle", .duration(), into: &service.tcp.idle)
       tcp.read("connections", .integer(1...1_000_000), into: &service.tcp.connections)
     }
+    fields.with("tls", .nameTLS) { secure($0) }
     fields.with("rate-limit", .responseRate) { rate in
       var limit = ResponseRate()
       rate.read("responses", .integer(1...1_000_000), into: &limit.responses)
@@ -50,6 +51,20 @@ struct NameReader {
     for entry in siteEntries { site(entry) }
     for entry in fields.names("names") { name(entry) }
     zones(fields)
+  }
+
+  private mutating func secure(_ fields: Fields) {
+    let binds = fields.list("listen", .nameEndpoint) ?? []
+    if fields.lacks("listen") {
+      reader.error(fields.place, "`tls`: expected `listen`: addresses such as 0.0.0.0:\(SecureNames.port)")
+    }
+    for (index, bind) in binds.enumerated() {
+      let place = fields["listen"]?.oneOrMany[index].place ?? fields.place
+      reader.boundAddresses.append((.ip(bind), false, place))
+    }
+    guard var tls = reader.serverTLS(fields) else { return }
+    tls.protocols = [SecureNames.protocolName]
+    service.secure = SecureNames(binds: binds, tls: tls)
   }
 
   // MARK: Keys and sites
@@ -280,6 +295,10 @@ extension NameReader {
       source.transfer.allow = transfer.list("allow", .prefix) ?? []
       source.transfer.keys = transfer.list("keys", .nonEmpty) ?? []
       source.transfer.notify = transfer.list("notify", .nameEndpoint) ?? []
+      transfer.read("tls-only", .boolean, into: &source.transfer.secureOnly)
+      if source.transfer.secureOnly, service.secure == nil {
+        transfer.error(at: "tls-only", "`tls-only`: `dns` has no `tls`, so nobody could have the zone")
+      }
       for key in source.transfer.keys where !service.keys.contains(where: { Name($0.name) == Name(key) }) {
         let meant = Nearest.word(to: key, among: service.keys.map(\.name)).map { "; did you mean `\($0)`?" } ?? ""
         transfer.error(at: "keys", "no key `\(key.shortened)`\(meant)")

@@ -96,12 +96,15 @@ struct Section: Sendable {
 
   static let dns = Section(
     "dns", "listen", "workers", "zones", "names", "sites", "keys", "tcp", "rate-limit", "cookies", "nsid", "version",
-    "edns-buffer", "geo", "resolver")
+    "edns-buffer", "geo", "resolver", "tls")
+  static let nameTLS = Section(
+    "tls", "listen", "certificate", "key", "ocsp", "certificates", "policy", "min-version", "max-version", "ciphers",
+    "cipher-suites", "groups", "client-auth", "strict-sni", "tickets", "handshake-timeout", "handshakes")
   static let nameStreams = Section("tcp", "idle", "connections")
   static let responseRate = Section("rate-limit", "responses", "slip", "window", "prefix-v4", "prefix-v6")
   static let transactionKey = Section("key", "algorithm", "secret")
   static let zone = Section("zone", "file", "records", "transfer", "dnssec")
-  static let transfer = Section("transfer", "allow", "keys", "notify")
+  static let transfer = Section("transfer", "allow", "keys", "notify", "tls-only")
   static let signing = Section("dnssec", "key", "denial", "validity")
   static let balancedName = Section(
     "name", "balance", "from", "answers", "shuffle", "ttl", "settle", "panic-threshold", "fallback", "probe",
@@ -145,7 +148,8 @@ struct Section: Sendable {
     path, field, tickets, listenerTLS, certificate, clientAuth, poolTLS, clientCertificate, http2, http2Limits,
     redirect, respond, rewrite, headers, routeTimeouts, retry, pool, backend, poolTimeouts, queue, balance,
     boundedLoad, hashKey, probe, exchange, httpProbe, grpcProbe, agent, outlier, persistence, cookie,
-    sourcePersistence, headerPersistence, dns, nameStreams, responseRate, transactionKey, zone, transfer, signing,
+    sourcePersistence, headerPersistence, dns, nameTLS, nameStreams, responseRate, transactionKey, zone, transfer,
+    signing,
     balancedName, nameTTL, nameChoice, site, bgp, bgpDrain, speaker, bfd, announcement, degrade, condition, vip,
     advertKey, announce, track, versions, tracing, drift,
     floating, floatingPool, floatingFailover,

@@ -3,6 +3,22 @@ import Model
 /// `tls` of listeners and pools. Its files are read here, and looked at by `MaterialChecks`.
 extension Reader {
   func listenerTLS(_ fields: Fields, _ listener: Listener) -> ListenerTLS? {
+    guard var result = serverTLS(fields) else { return nil }
+    result.protocols = protocols(fields)
+    // What a http listener can speak is known.
+    if listener.transport == .http {
+      if !fields.has("alpn") {
+        result.protocols = listener.http2.enabled ? ["h2", "http/1.1"] : ["http/1.1"]
+      } else if result.protocols.contains("h2"), !listener.http2.enabled {
+        fields.error(at: "alpn", "`alpn`: h2 is offered, and `http2` is not enabled")
+      }
+    }
+    fields.read("handshake-rate", .rate, into: &result.handshakeRatePerSource)
+    return result
+  }
+
+  /// What every server has, whatever it speaks; nil without a certificate.
+  func serverTLS(_ fields: Fields) -> ListenerTLS? {
     var certificates: [CertificateFiles] = []
     if fields.has("certificates") {
       for key in ["certificate", "key", "ocsp"] where fields.has(key) {
@@ -19,21 +35,11 @@ extension Reader {
     }
     var result = ListenerTLS(certificates: certificates)
     result.parameters = parameters(fields)
-    result.protocols = protocols(fields)
-    // What a http listener can speak is known.
-    if listener.transport == .http {
-      if !fields.has("alpn") {
-        result.protocols = listener.http2.enabled ? ["h2", "http/1.1"] : ["http/1.1"]
-      } else if result.protocols.contains("h2"), !listener.http2.enabled {
-        fields.error(at: "alpn", "`alpn`: h2 is offered, and `http2` is not enabled")
-      }
-    }
     fields.with("client-auth", .clientAuth) { result.clients = clientAuthentication($0) }
     fields.read("strict-sni", .boolean, into: &result.strictNames)
     fields.read("tickets", .boolean, into: &result.tickets)
     fields.read("handshake-timeout", .duration(), into: &result.handshakeTimeout)
     fields.read("handshakes", .integer(1...1_000_000), into: &result.handshakes)
-    fields.read("handshake-rate", .rate, into: &result.handshakeRatePerSource)
     return certificates.isEmpty ? nil : result
   }
 

@@ -109,6 +109,12 @@ package struct MessageWriter: ~Copyable {
 
   mutating func copy(_ source: [UInt8]) { copy(source.span, 0, source.count) }
 
+  mutating func zeros(_ length: Int) {
+    guard length >= 0, has(length) else { return }
+    for offset in count..<count + length { bytes[offset] = 0 }
+    count += length
+  }
+
   /// Keeps the first twelve bytes for `header`.
   @inline(__always) mutating func reserveHeader() {
     guard count == 0, has(12) else { return }

@@ -28,6 +28,8 @@ package struct Query: Sendable, BitwiseCopyable {
     /// Whether there are options that an answer may speak of.
     package var hasOptions = false
     package var wantsServerID = false
+    /// RFC 7830.
+    package var wantsPadding = false
     package var subnet: ClientSubnet?
     /// The client cookie, first byte highest (RFC 7873).
     package var clientCookie: UInt64?
@@ -125,6 +127,7 @@ package struct Query: Sendable, BitwiseCopyable {
         if length == 24 {
           extensions?.serverCookie = (Query.long(bytes, position + 8), Query.long(bytes, position + 16))
         }
+      case 12: extensions?.wantsPadding = true
       default: break
       }
       position += length

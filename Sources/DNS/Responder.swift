@@ -22,7 +22,11 @@ package struct Responder: ~Copyable {
     package init() {}
   }
 
-  package enum Transport: Hashable, Sendable, BitwiseCopyable { case udp, tcp }
+  package enum Transport: Hashable, Sendable, BitwiseCopyable {
+    case udp, tcp
+    /// TCP under TLS (RFC 7858).
+    case tls
+  }
 
   package struct Client: Sendable, BitwiseCopyable {
     package var address: IPAddress
@@ -124,7 +128,7 @@ package struct Responder: ~Copyable {
   ) -> Outcome {
     response = ResponseState()
     signer = nil
-    writer.reset(limit: client.transport == .tcp ? 65_535 : 512)
+    writer.reset(limit: client.transport == .udp ? 512 : 65_535)
     do {
       try Query.read(bytes, name: &name, into: &query)
     } catch {
@@ -164,7 +168,7 @@ package struct Responder: ~Copyable {
         guard let found = zones.find(name), found.label == 0 else {
           return finish(.notAuthoritative, bytes, client, moment, &writer)
         }
-        if client.transport == .tcp {
+        if client.transport != .udp {
           guard query.type == .axfr || query.knownSerial != nil else {
             return finish(.formatError, bytes, client, moment, &writer)
           }
@@ -342,12 +346,25 @@ package struct Responder: ~Copyable {
       writer.u16(2)
       writer.u16(extended)
     }
+    if extensions.wantsPadding, client.transport == .tls { pad(&writer) }
     guard !writer.overflowed else {
       writer.rollBack(to: mark)
       return
     }
     writer.patch16(at: length, UInt16(writer.count - length - 2))
     response.additionals += 1
+  }
+
+  /// RFC 8467 §4.1: responses to blocks of 468 bytes, a signature behind them counted, where they can be read by
+  /// nobody else; to no more than a message may have.
+  private func pad(_ writer: inout MessageWriter) {
+    let block = 468
+    let size = writer.count + 4 + (signer?.key.room ?? 0)
+    let padding = min((block - size % block) % block, writer.limit - writer.count - 4)
+    guard padding >= 0 else { return }
+    writer.u16(12)
+    writer.u16(UInt16(clamping: padding))
+    writer.zeros(padding)
   }
 
   // MARK: CHAOS

@@ -12,6 +12,8 @@ package struct NameService: Hashable, Sendable {
   package var udpLimit = 1232
   package var rateLimit: ResponseRate?
   package var tcp = NameStreams()
+  /// DNS over TLS (RFC 7858); nil: none.
+  package var secure: SecureNames?
   /// MaxMind databases that tell where clients are.
   package var databases: [String] = []
   /// Who resolves the targets of ALIAS records; nil: only this server's own zones.
@@ -45,6 +47,22 @@ package struct NameStreams: Hashable, Sendable {
   package var connections = 1000
 
   package init() {}
+}
+
+/// Where the name server speaks TLS, and with what. `NameStreams` bounds these clients, too.
+package struct SecureNames: Hashable, Sendable {
+  /// The application protocol that a client may ask for (RFC 7858, its IANA considerations).
+  package static let protocolName = "dot"
+  /// The port of the protocol.
+  package static let port: UInt16 = 853
+
+  package var binds: [Endpoint]
+  package var tls: ListenerTLS
+
+  package init(binds: [Endpoint], tls: ListenerTLS) {
+    self.binds = binds
+    self.tls = tls
+  }
 }
 
 /// A shared key of TSIG (RFC 8945).
@@ -111,6 +129,8 @@ package struct TransferPolicy: Hashable, Sendable {
   /// Keys that a request may be signed with. With both, both are needed.
   package var keys: [String] = []
   package var notify: [Endpoint] = []
+  /// Over TLS only (RFC 9103).
+  package var secureOnly = false
 
   package init() {}
 }

@@ -1,6 +1,7 @@
 import DNS
 import GeoIP
 import Model
+import TLS
 
 /// All that a worker answers from but for health; immutable, replaced whole.
 struct Catalog: Sendable {
@@ -14,15 +15,21 @@ struct Catalog: Sendable {
   var transfers: [TransferPolicy] = []
   var keys: [TransactionSigner] = []
   var signers: [Name: ZoneSigner] = [:]
+  /// DNS over TLS.
+  var encryption: ServerContext?
   /// Of one worker.
   var streamLimit = 1000
+  var handshakeLimit = 1000
+  var handshakeMilliseconds: Int64 = 5000
   var idleMilliseconds: Int64 = 10_000
 
   /// Both what addresses and what keys are asked for must be so; a zone that names neither is for nobody.
-  func mayTransfer(_ zone: Int, to client: IPAddress, key: Name?) -> Bool {
+  func mayTransfer(_ zone: Int, to client: Responder.Client, key: Name?) -> Bool {
     let policy = transfers[zone]
     if policy.allow.isEmpty, policy.keys.isEmpty { return false }
-    let isAllowed = policy.allow.isEmpty || policy.allow.contains { $0.contains(client.unmapped) }
+    // RFC 9103 §7.5: what is to be read by nobody else is not sent in clear, whoever asks.
+    if policy.secureOnly, client.transport != .tls { return false }
+    let isAllowed = policy.allow.isEmpty || policy.allow.contains { $0.contains(client.address.unmapped) }
     let isKnown = policy.keys.isEmpty || policy.keys.contains { Name($0) == key }
     return isAllowed && isKnown
   }

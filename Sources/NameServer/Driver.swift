@@ -5,20 +5,21 @@ package import Model
 import Reactor
 import Synchronization
 package import Telemetry
-import TLS
+package import TLS
 
 /// Why a World cannot be answered from. Nothing has changed then.
 package enum NameServerError: Error, Hashable, Sendable, CustomStringConvertible {
   case bind(Endpoint, Errno)
   case zone(String, String)
   case database(String)
+  case material(String)
   case thread(Errno)
 
   package var description: String {
     switch self {
     case .bind(let endpoint, let error): "dns: cannot listen on \(SocketAddress.ip(endpoint)): \(error)"
     case .zone(let name, let reason): "dns: zone \(name): \(reason)"
-    case .database(let reason): "dns: \(reason)"
+    case .database(let reason), .material(let reason): "dns: \(reason)"
     case .thread(let error): "dns: cannot start a worker: \(error)"
     }
   }
@@ -36,6 +37,8 @@ package final class NameServer: Sendable {
     var zones: [String: (source: ZoneSource, zone: Zone)] = [:]
     var sets = DynamicSets()
     var databases: [String] = []
+    /// What the catalog's TLS was compiled from.
+    var secure: SecureNames?
     var binds: [BindKey: [Int32]] = [:]
     var mailboxes: [Mailbox<WorkerOrder>] = []
     var counters: [Counters] = []
@@ -50,6 +53,7 @@ package final class NameServer: Sendable {
   struct BindKey: Hashable {
     var endpoint: Endpoint
     var isStream: Bool
+    var isSecure = false
   }
 
   let state: Mutex<State>
@@ -57,12 +61,16 @@ package final class NameServer: Sendable {
   private let loads: Loads
   private let isStopped = Atomic<Bool>(false)
   private let inherited: InheritedSockets
+  private let tickets: TicketKeys?
 
-  /// - Parameter inherited: sockets that are there already.
+  /// - Parameters:
+  ///   - inherited: sockets that are there already.
+  ///   - tickets: what TLS sessions are resumed by; nil: they are not.
   package init(
-    inherited: InheritedSockets = InheritedSockets(), loads: @escaping Loads
+    inherited: InheritedSockets = InheritedSockets(), tickets: TicketKeys? = nil, loads: @escaping Loads
   ) throws(NameServerError) {
     self.loads = loads
+    self.tickets = tickets
     self.inherited = inherited
     state = Mutex(State(cookies: ServerCookies(key: (Clock.entropy(), Clock.entropy()))))
     do throws(Errno) { wakeup = try Wakeup() } catch { throw .thread(error) }
@@ -274,6 +282,7 @@ package final class NameServer: Sendable {
       }
       state.databases = service.databases
     }
+    try encrypt(service, &state)
     state.sets.adopt(service, zones: state.catalog.zones, topology: world.topology)
     // What a large zone's text was taken apart into is most of what a process would keep.
     if isNew { Allocator.trim() }
@@ -300,53 +309,70 @@ package final class NameServer: Sendable {
     return zone
   }
 
+  /// A certificate is parsed once, not with every change of a zone.
+  private func encrypt(_ service: NameService, _ state: inout State) throws(NameServerError) {
+    if let secure = service.secure {
+      state.catalog.handshakeLimit = secure.tls.handshakes
+      state.catalog.handshakeMilliseconds = secure.tls.handshakeTimeout.milliseconds
+    }
+    guard state.secure?.tls != service.secure?.tls else { return state.secure = service.secure }
+    do throws(MaterialError) {
+      var certificates: [Certificate] = []
+      for files in service.secure?.tls.certificates ?? [] { certificates.append(try Certificate(files)) }
+      state.catalog.encryption = try service.secure.map { secure throws(MaterialError) in
+        try ServerContext(name: "dns", secure.tls, certificates: certificates, tickets: tickets)
+      }
+    } catch {
+      throw .material("\(error)")
+    }
+    state.secure = service.secure
+  }
+
   // MARK: Sockets
 
   private func bind(_ service: NameService, _ state: inout State) throws(NameServerError) -> [BindKey] {
     guard !state.isDraining else { return [] }
     var opened: [BindKey] = []
-    for endpoint in service.binds {
-      for isStream in [false, true] {
-        let key = BindKey(endpoint: endpoint, isStream: isStream)
-        guard state.binds[key] == nil else { continue }
-        var descriptors: [Int32] = []
-        do throws(Errno) {
-          let address = SocketAddress.ip(endpoint)
-          let shares = state.binds.keys.contains {
-            $0.isStream == isStream && $0.endpoint.port == endpoint.port
-              && $0.endpoint.address.family == endpoint.address.family
-          }
-          let kind: Socket.Kind = isStream ? .stream : .datagram
-          let isWildcard = endpoint.address.isUnspecified
-          descriptors = inherited.take(address, kind, destinations: isWildcard)
-          if !shares, descriptors.isEmpty { try Socket.probeExclusive(address, kind) }
-          let found = descriptors.count
-          while descriptors.count < state.mailboxes.count {
-            do throws(Errno) {
-              descriptors.append(try Socket.listen(address, kind, destinations: isWildcard))
-            } catch {
-              // The service manager's socket is in no group that others could join.
-              if found > 0 { break }
-              throw error
-            }
-          }
-        } catch {
-          for descriptor in descriptors { Socket.close(descriptor) }
-          for key in opened { for descriptor in state.binds[key] ?? [] { Socket.close(descriptor) } }
-          throw .bind(endpoint, error)
+    for key in service.sockets {
+      guard state.binds[key] == nil else { continue }
+      let (endpoint, isStream) = (key.endpoint, key.isStream)
+      var descriptors: [Int32] = []
+      do throws(Errno) {
+        let address = SocketAddress.ip(endpoint)
+        let shares = state.binds.keys.contains {
+          $0.isStream == isStream && $0.endpoint.port == endpoint.port
+            && $0.endpoint.address.family == endpoint.address.family
         }
-        state.binds[key] = descriptors
-        opened.append(key)
+        let kind: Socket.Kind = isStream ? .stream : .datagram
+        let isWildcard = endpoint.address.isUnspecified
+        descriptors = inherited.take(address, kind, destinations: isWildcard)
+        if !shares, descriptors.isEmpty { try Socket.probeExclusive(address, kind) }
+        let found = descriptors.count
+        while descriptors.count < state.mailboxes.count {
+          do throws(Errno) {
+            descriptors.append(try Socket.listen(address, kind, destinations: isWildcard))
+          } catch {
+            // The service manager's socket is in no group that others could join.
+            if found > 0 { break }
+            throw error
+          }
+        }
+      } catch {
+        for descriptor in descriptors { Socket.close(descriptor) }
+        for key in opened { for descriptor in state.binds[key] ?? [] { Socket.close(descriptor) } }
+        throw .bind(endpoint, error)
       }
+      state.binds[key] = descriptors
+      opened.append(key)
     }
     return opened
   }
 
   /// Returns when all workers answer from the new catalog.
   private func hand(_ state: inout State) throws(NameServerError) {
-    let wanted = Set(state.service.binds)
+    let wanted = Set(state.service.sockets)
     // Workers close their own sockets when they adopt.
-    state.binds = state.binds.filter { wanted.contains($0.key.endpoint) }
+    state.binds = state.binds.filter { wanted.contains($0.key) }
     let latch: Latch
     do throws(Errno) { latch = try Latch(count: state.mailboxes.count) } catch { throw .thread(error) }
     for (number, mailbox) in state.mailboxes.enumerated() {
@@ -354,7 +380,8 @@ package final class NameServer: Sendable {
       let sockets = state.binds.flatMap { key, descriptors in
         descriptors.indices.filter { $0 % count == number }.map {
           ServedSocket(
-            descriptor: descriptors[$0], isStream: key.isStream, isWildcard: key.endpoint.address.isUnspecified)
+            descriptor: descriptors[$0], isStream: key.isStream, isSecure: key.isSecure,
+            isWildcard: key.endpoint.address.isUnspecified)
         }
       }
       mailbox.post(.adopt(state.catalog, sockets, latch))
@@ -369,6 +396,15 @@ package final class NameServer: Sendable {
     state.zones = [:]
     state.sets = DynamicSets()
     state.databases = []
+    state.secure = nil
     try? hand(&state)
+  }
+}
+
+extension NameService {
+  /// Every socket that is to be there.
+  fileprivate var sockets: [NameServer.BindKey] {
+    binds.flatMap { [.init(endpoint: $0, isStream: false), .init(endpoint: $0, isStream: true)] }
+      + (secure?.binds ?? []).map { .init(endpoint: $0, isStream: true, isSecure: true) }
   }
 }

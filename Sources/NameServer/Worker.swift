@@ -3,6 +3,7 @@ import GeoIP
 import Kernel
 import Model
 import Reactor
+import TLS
 
 /// What a worker is told.
 enum WorkerOrder: Sendable {
@@ -18,6 +19,8 @@ enum WorkerOrder: Sendable {
 struct ServedSocket: Sendable, Hashable {
   var descriptor: Int32
   var isStream: Bool
+  /// What comes is TLS.
+  var isSecure = false
   /// Bound to every address, so that an answer must say from which it leaves.
   var isWildcard: Bool
 }
@@ -51,6 +54,14 @@ struct Worker: ~Copyable {
   var transfers: [UInt32: ZoneTransfer] = [:]
   var streamLimit = 1000
   var idleMilliseconds: Int64 = 10_000
+  /// Streams that have more to do than one turn gives them.
+  var unfinished: [Handle] = []
+  var channels = Channels(limit: Worker.maximumStreams)
+  /// Handshakes under way; at the catalog's limit nobody is taken in, and the secure sockets are not listened to.
+  var handshaking = 0
+  /// Steps of handshakes that this turn may still take.
+  var handshakeSteps = 0
+  var isMuted = false
   private var signaturesCounted: UInt64 = 0
   var isDraining = false
   var isStopping = false
@@ -72,9 +83,10 @@ struct Worker: ~Copyable {
   mutating func run() {
     var nextSweep: Int64 = 0
     while !isStopping {
-      let pause = streams.count > 0 ? Int32(Worker.sweepMilliseconds) : 1000
+      let pause = !unfinished.isEmpty ? 0 : streams.count > 0 ? Int32(Worker.sweepMilliseconds) : 1000
       let events = epoll.wait(milliseconds: pause)
       readClock()
+      handshakeSteps = Worker.stepsPerTurn
       for index in 0..<events {
         let event = epoll[index]
         if event.token & Worker.wakeToken != 0 {
@@ -90,6 +102,7 @@ struct Worker: ~Copyable {
           streamEvent(event)
         }
       }
+      if !unfinished.isEmpty { goOn() }
       let now = clock.now.nanoseconds / 1_000_000
       if now >= nextSweep {
         nextSweep = now + Worker.sweepMilliseconds
@@ -131,13 +144,13 @@ struct Worker: ~Copyable {
     idleMilliseconds = next.idleMilliseconds
     catalog = next
     guard !isDraining else { return }
+    unmute()
     for socket in sockets where !wanted.contains(socket) { leave(socket) }
     var kept: [ServedSocket] = []
     for socket in wanted {
-      let token = Worker.socketToken | UInt64(UInt32(bitPattern: socket.descriptor)) << 16 | UInt64(kept.count)
       // Its place in the list is in its token.
       if sockets.contains(socket) { epoll.remove(socket.descriptor) }
-      do { try epoll.add(socket.descriptor, token: token, .level) } catch {
+      do { try epoll.add(socket.descriptor, token: Worker.token(of: socket, at: kept.count), .level) } catch {
         Socket.close(socket.descriptor)
         continue
       }
@@ -146,8 +159,13 @@ struct Worker: ~Copyable {
     sockets = kept
   }
 
+  static func token(of socket: ServedSocket, at place: Int) -> UInt64 {
+    socketToken | UInt64(UInt32(bitPattern: socket.descriptor)) << 16 | UInt64(place)
+  }
+
   private mutating func drain() {
     isDraining = true
+    unmute()
     for socket in sockets { leave(socket) }
     sockets = []
     for index in streams.indices where streams.isUsed(index) && isQuiet(index) { close(index) }

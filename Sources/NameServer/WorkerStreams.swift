@@ -2,8 +2,9 @@ import DNS
 import Kernel
 import Model
 import Reactor
+import TLS
 
-/// A TCP client.
+/// A TCP client, in clear or through TLS.
 struct Stream: BitwiseCopyable {
   var descriptor: Int32 = -1
   var client = IPAddress.anyV4
@@ -14,8 +15,20 @@ struct Stream: BitwiseCopyable {
   var deadline: Int64 = 0
   /// There may be something to read.
   var isReadable = false
+  /// Of TLS; `none`: in clear.
+  var channel = Stream.none
+  /// Its handshake is not over.
+  var isShaking = false
   /// The client has sent all that it will.
   var hasEnded = false
+
+  static let none = UInt32.max
+}
+
+/// A stream that may be gone meanwhile.
+struct Handle: BitwiseCopyable {
+  let index: UInt32
+  let generation: UInt32
 }
 
 /// Queries over TCP (RFC 7766): pipelined, answered in order, each bounded in time and in memory.
@@ -23,12 +36,17 @@ extension Worker {
   /// A longer query is none.
   private static let longestQuery = 4096
   /// Bytes of answers that wait for one client before its next query is looked at.
-  private static let outputLimit: UInt32 = 256 << 10
+  static let outputLimit: UInt32 = 256 << 10
+  /// Steps that a client gets in one turn: one that never stops asking, or a secondary that reads as fast as it is
+  /// written to, must not hold the worker.
+  private static let rounds = 16
 
-  private var milliseconds: Int64 { clock.now.nanoseconds / 1_000_000 }
+  var milliseconds: Int64 { clock.now.nanoseconds / 1_000_000 }
 
   mutating func accept(_ socket: Int) {
+    let isSecure = sockets[socket].isSecure
     for _ in 0..<64 {
+      if isSecure, handshaking >= catalog.handshakeLimit { return mute() }
       guard case .connection(let fd, let endpoint) = Socket.accept(sockets[socket].descriptor) else { return }
       counters.count(.accepted)
       if streams.count >= streamLimit { evict() }
@@ -41,7 +59,11 @@ extension Worker {
       streams[index].deadline = milliseconds + idleMilliseconds
       Socket.setNoDelay(fd)
       let token = UInt64(streams.generation(index)) << 32 | UInt64(index)
-      do { try epoll.add(fd, token: token, .stream) } catch { close(index) }
+      do { try epoll.add(fd, token: token, .stream) } catch {
+        close(index)
+        continue
+      }
+      if isSecure { beginHandshake(index) }
     }
   }
 
@@ -62,12 +84,40 @@ extension Worker {
     let index = UInt32(truncatingIfNeeded: event.token)
     guard streams.isUsed(index), UInt64(streams.generation(index)) == event.token >> 32 else { return }
     if event.readable { streams[index].isReadable = true }
-    pump(index)
+    if streams[index].isShaking { shake(index) } else { pump(index) }
+  }
+
+  /// Takes a client's turn up again in the next turn of the loop.
+  mutating func postpone(_ index: UInt32) {
+    unfinished.append(Handle(index: index, generation: UInt32(streams.generation(index))))
+  }
+
+  /// What the last turn has left.
+  mutating func goOn() {
+    let list = unfinished
+    unfinished = []
+    for (position, handle) in list.enumerated() {
+      guard streams.isUsed(handle.index), UInt32(streams.generation(handle.index)) == handle.generation else {
+        continue
+      }
+      guard !streams[handle.index].isShaking else {
+        // Behind the turn's share of handshakes, all others wait, too.
+        guard handshakeSteps > 0 else {
+          unfinished += list[position...]
+          return
+        }
+        shake(handle.index)
+        continue
+      }
+      streams[handle.index].isReadable = true
+      pump(handle.index)
+    }
   }
 
   /// Does all that can be done for a client now.
-  private mutating func pump(_ index: UInt32) {
-    while true {
+  mutating func pump(_ index: UInt32) {
+    for round in 0... {
+      guard round < Worker.rounds else { return postpone(index) }
       guard flush(index) else { return }
       if transfers[index] != nil {
         guard advance(index) else { return }
@@ -99,7 +149,7 @@ extension Worker {
     let held = received.count
     buffers.release(&streams[index].input)
     if streams[index].isReadable, received.room > 0 {
-      let result = received.receive(from: streams[index].descriptor)
+      let result = receive(index)
       if result.wouldBlock {
         streams[index].isReadable = false
       } else if result.isEnd {
@@ -137,11 +187,12 @@ extension Worker {
 
   /// Answers one query into `outgoing`; false when the stream is gone.
   private mutating func answer(_ index: UInt32, _ range: Range<Int>) -> Bool {
-    counters.count(.streams)
-    let client = Responder.Client(streams[index].client, .tcp)
+    let isSecure = streams[index].channel != Stream.none
+    counters.count(isSecure ? .secured : .streams)
+    let client = Responder.Client(streams[index].client, isSecure ? .tls : .tcp)
     var outcome = responder.answer(received, range, from: client, at: clock, catalog, view, into: &writer)
     if case .transfer(let zone, let since) = outcome {
-      if catalog.mayTransfer(zone, to: client.address, key: responder.signer?.key.name) {
+      if catalog.mayTransfer(zone, to: client, key: responder.signer?.key.name) {
         count(outcome)
         transfers[index] = ZoneTransfer(
           catalog.zones.list[zone], query: responder.query, since: since, history: catalog.histories[zone],
@@ -174,6 +225,7 @@ extension Worker {
   /// Sends `outgoing` and keeps what the socket refuses; false when the stream is gone.
   private mutating func sendOutgoing(_ index: UInt32) -> Bool {
     guard outgoing.count > 0 else { return true }
+    guard streams[index].channel == Stream.none else { return sendSecure(index) }
     var sent = 0
     if streams[index].output.isEmpty {
       let result = outgoing.send(0..<outgoing.count, to: streams[index].descriptor)
@@ -210,10 +262,14 @@ extension Worker {
   /// Closes what has been idle, or has got nowhere, for too long.
   mutating func sweep(_ now: Int64) {
     guard streams.count > 0 else { return }
-    for index in streams.indices where streams.isUsed(index) && streams[index].deadline <= now { close(index) }
+    for index in streams.indices where streams.isUsed(index) && streams[index].deadline <= now {
+      if streams[index].isShaking { counters.count(HandshakeFailure.Kind.timeout) }
+      close(index)
+    }
   }
 
   mutating func close(_ index: UInt32) {
+    if streams[index].channel != Stream.none { endSecure(index) }
     Socket.close(streams[index].descriptor)
     buffers.release(&streams[index].input)
     buffers.release(&streams[index].output)

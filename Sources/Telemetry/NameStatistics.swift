@@ -1,8 +1,9 @@
 /// What the DNS server has done since it started.
 package struct NameStatistics: Hashable, Sendable {
-  /// Queries over UDP, and over TCP.
+  /// Queries over UDP, over TCP, and over TLS.
   package var datagrams: UInt64 = 0
   package var streams: UInt64 = 0
+  package var secured: UInt64 = 0
   package var answered: UInt64 = 0
   /// Answers by response code.
   package var noError: UInt64 = 0
@@ -20,7 +21,8 @@ package struct NameStatistics: Hashable, Sendable {
   package var limited: UInt64 = 0
   /// Queries that could not be read, answered by FORMERR or not at all.
   package var malformed: UInt64 = 0
-  /// TCP connections, and those that were closed to make room.
+  package var tls = HandshakeStatistics()
+  /// TCP connections, those of TLS too, and those that were closed to make room.
   package var accepted: UInt64 = 0
   package var evicted: UInt64 = 0
   package var transfers: UInt64 = 0

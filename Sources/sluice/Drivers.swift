@@ -98,7 +98,7 @@ enum Drivers {
   private static func names(_ plane: DataPlane, _ inherited: InheritedSockets) throws(Failure) -> NameServer {
     do throws(NameServerError) {
       return try NameServer(
-        inherited: inherited,
+        inherited: inherited, tickets: plane.ticketKeys,
         loads: {
           plane.statistics().backends.mapValues { Int(clamping: max($0.inFlight, $0.connections)) }
         })

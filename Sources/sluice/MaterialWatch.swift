@@ -145,7 +145,7 @@ actor MaterialWatch {
 extension Topology {
   /// Whom somebody trusts, and what they have revoked.
   fileprivate var trusts: [(authorities: FileBytes?, revocations: FileBytes?)] {
-    listeners.compactMap { $0.tls?.clients }.map { ($0.authorities, $0.revocations) }
+    servers.compactMap(\.clients).map { ($0.authorities, $0.revocations) }
       + pools.compactMap(\.tls).map { tls in
         if case .authorities(let file) = tls.trust { (file, tls.revocations) } else { (nil, tls.revocations) }
       }

@@ -81,15 +81,18 @@ enum Expiry {
 }
 
 extension Topology {
-  /// Every certificate with its key, of listeners and pools.
+  /// TLS of whatever clients connect to.
+  var servers: [ListenerTLS] { listeners.compactMap(\.tls) + [names?.secure?.tls].compactMap { $0 } }
+
+  /// Every certificate with its key, of listeners, the name server and pools.
   var certificates: [CertificateFiles] {
-    listeners.flatMap { $0.tls?.certificates ?? [] } + pools.compactMap { $0.tls?.certificate }
+    servers.flatMap(\.certificates) + pools.compactMap { $0.tls?.certificate }
   }
 
   /// Every file of TLS.
   var materials: [FileBytes] {
     var files: [FileBytes?] = certificates.flatMap { [$0.chain, $0.key, $0.staple] }
-    for listener in listeners { files += [listener.tls?.clients?.authorities, listener.tls?.clients?.revocations] }
+    for server in servers { files += [server.clients?.authorities, server.clients?.revocations] }
     for pool in pools {
       files.append(pool.tls?.revocations)
       if case .authorities(let file) = pool.tls?.trust { files.append(file) }
@@ -106,17 +109,19 @@ extension Topology {
         ?? old
     }
     func new(_ old: FileBytes) -> FileBytes { files.first { $0.path == old.path } ?? old }
-    var result = self
-    for index in result.listeners.indices {
-      guard var tls = result.listeners[index].tls else { continue }
+    func new(_ old: ListenerTLS) -> ListenerTLS {
+      var tls = old
       tls.certificates = tls.certificates.map(new)
       if var clients = tls.clients {
         clients.authorities = new(clients.authorities)
         clients.revocations = clients.revocations.map(new)
         tls.clients = clients
       }
-      result.listeners[index].tls = tls
+      return tls
     }
+    var result = self
+    for index in result.listeners.indices { result.listeners[index].tls = result.listeners[index].tls.map(new) }
+    if let secure = result.names?.secure { result.names?.secure?.tls = new(secure.tls) }
     for index in result.pools.indices {
       guard var tls = result.pools[index].tls else { continue }
       tls.certificate = tls.certificate.map(new)

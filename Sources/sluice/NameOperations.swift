@@ -125,7 +125,8 @@ extension NameServiceReport {
         return site
       },
       counters: [
-        "queriesUDP": counts.datagrams, "queriesTCP": counts.streams, "answered": counts.answered,
+        "queriesUDP": counts.datagrams, "queriesTCP": counts.streams, "queriesTLS": counts.secured,
+        "answered": counts.answered,
         "noError": counts.noError, "nameError": counts.nameError, "refused": counts.refused,
         "serverFailure": counts.serverFailure, "formatError": counts.formatError,
         "notImplemented": counts.notImplemented, "otherCode": counts.otherCode, "truncated": counts.truncated,
@@ -133,5 +134,6 @@ extension NameServiceReport {
         "connections": counts.accepted, "evicted": counts.evicted, "transfers": counts.transfers,
         "signatures": counts.signed,
       ])
+    if let secure = snapshot.topology.names?.secure { tls = TLSReport(secure.tls, counts.tls) }
   }
 }

@@ -40,7 +40,8 @@ enum NameText {
       text += "\n" + names.render(colours: colours)
     }
     let counters = report.counters
-    text += "\nqueries: \(counters["queriesUDP"] ?? 0) by UDP, \(counters["queriesTCP"] ?? 0) by TCP; "
+    text +=
+      "\nqueries: \(counters["queriesUDP"] ?? 0) by UDP, \(counters["queriesTCP"] ?? 0) by TCP, \(counters["queriesTLS"] ?? 0) by TLS; "
     text += "answered \(counters["answered"] ?? 0), of them \(counters["nameError"] ?? 0) NXDOMAIN, "
     text += "\(counters["refused"] ?? 0) REFUSED, \(counters["serverFailure"] ?? 0) SERVFAIL; "
     text += "malformed \(counters["malformed"] ?? 0), rate limited \(counters["rateLimited"] ?? 0)\n"

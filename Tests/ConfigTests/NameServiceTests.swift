@@ -9,6 +9,19 @@ import Testing
     try Config.load("dns:\n" + dns, file: "t.yaml", baseDirectory: "/nowhere").topology
   }
 
+  @Test func encryptionNeedsAnAddressAndACertificate() {
+    let rest =
+      "  listen: 127.0.0.1:53\n  zones: { z.test: { records: \"@ 60 SOA n h 1 2 3 4 5\\n@ 60 NS n\\nn 60 A 192.0.2.1\\n\" } }\n"
+    let cases = [
+      ("  tls: { listen: 127.0.0.1:853 }\n", "`tls`: expected `certificate` (and `key`), or a list of `certificates`"),
+      ("  tls: { certificate: /none.pem }\n", "`tls`: expected `listen`: addresses such as 0.0.0.0:853"),
+      ("  tls: { listen: 127.0.0.1:853, alpn: h2 }\n", "unknown key `alpn` in tls"),
+    ]
+    for (text, message) in cases {
+      #expect(errors(rest + text).contains { $0.contains(message) }, "\(text): \(errors(rest + text))")
+    }
+  }
+
   private func errors(_ dns: String) -> [String] {
     do {
       _ = try Config.load("dns:\n" + dns, file: "t.yaml", baseDirectory: "/nowhere")

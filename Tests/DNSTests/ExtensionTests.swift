@@ -95,6 +95,30 @@ import Testing
     #expect(answer.code == .noError && Self.options(answer)[10]?.count == 24)
   }
 
+  @Test func answersArePaddedWhereTheyAreEncrypted() throws {
+    let server = Server([try VectorTests.rich()])
+    func size(_ name: String, _ type: RecordType, _ options: [UInt8], over transport: Responder.Transport) throws -> Int
+    {
+      let query = try #require(Message.query(named(name), type, udpSize: 1232, options: options).encoded())
+      let (outcome, bytes) = server.ask(query, over: transport)
+      #expect(outcome == .respond)
+      let message = try Message(bytes)
+      #expect(Self.options(message)[12].map { $0.allSatisfy { $0 == 0 } } ?? true)
+      return bytes.count
+    }
+    let padding: [UInt8] = [0, 12, 0, 2, 0, 0]
+    for (name, type) in [("www.rich.test", .a), ("nothing.rich.test", .a), ("big.rich.test", .txt)]
+      as [(String, RecordType)]
+    {
+      let plain = try size(name, type, [], over: .tls)
+      let padded = try size(name, type, padding, over: .tls)
+      #expect(padded % 468 == 0 && padded - plain <= 468 + 3)
+      #expect(try size(name, type, padding, over: .tcp) == plain)
+    }
+    // The option alone may fill a block, with nothing in it.
+    #expect(try size("www.rich.test", .a, padding, over: .udp) < 468)
+  }
+
   @Test func theSubnetComesBackWithTheScopeThatMattered() throws {
     let zone = try ResponderTests.zone("fixed A 192.0.2.1\n", balanced: ["hash.z.test": "h"])
     let members = (1...4).map { BalancedSet.Choice.member(.init(IPAddress(10, 0, 0, UInt8($0)))) }
