@@ -1,4 +1,5 @@
-"""Asks an address each 10 ms by ICMP echo: python3 -m lib.pinger ADDRESS; a line "SENT ANSWERED" of monotonic times per answer.
+"""Asks an address each 10 ms by ICMP echo: python3 -m lib.pinger ADDRESS; a line "SENT ANSWERED NUMBER" per answer, the
+times monotonic, the number counting what was sent.
 
 Runs until it gets SIGTERM or SIGINT. Needs CAP_NET_RAW; for scenarios, in a network namespace of theirs.
 """
@@ -64,8 +65,8 @@ def main():
                 continue
             who, which = struct.unpack("!HH", message[4:8])
             if who == mark and which in sent:
-                out.append((sent.pop(which), time.monotonic()))
-    sys.stdout.write("".join(f"{a:.6f} {b:.6f}\n" for a, b in out))
+                out.append((sent.pop(which), time.monotonic(), which))
+    sys.stdout.write("".join(f"{a:.6f} {b:.6f} {number}\n" for a, b, number in out))
     sys.stdout.flush()
 
 
