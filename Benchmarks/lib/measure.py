@@ -117,7 +117,7 @@ def scenario_runs(scenario, wanted, group):
                 troubles[entry.label] = f"{scenario.name}: {entry.label}: {error!r} ({OUT / 'runs' / scenario.name})"
                 traceback.print_exc()
             else:
-                runs[entry.label] += figures
+                runs[entry.label] += [{**run, "round": number} for run in figures]
                 continue
             say(f"   {entry.label}: {troubles[entry.label]}")
             entries.remove(entry)

@@ -26,21 +26,24 @@ def number(value, form):
     return f"{value:,.{form}f}"
 
 
-def compared(scenario, runs):
-    """(ratio to the best peer, that peer's label, ratio to HAProxy) by the scenario's metric; None where there is none."""
-    values = {label: results.median(ones, scenario.metric) for label, ones in runs.items() if ones}
-    own = min((values[label] for label in scenario.champions if label in values), default=None)
-    rivals = {label: value for label, value in values.items() if not label.startswith("sluice")}
+def rivals(scenario, runs):
+    """The labels that Sluice's champion is compared with."""
     if scenario.against and scenario.against.startswith("sluice"):
         # Against a setting of its own.
-        rivals = {label: value for label, value in values.items() if label == scenario.against}
-    elif scenario.against:
-        rivals = {label: value for label, value in rivals.items() if label.startswith(scenario.against)}
-    haproxy = min((value for label, value in values.items() if label.startswith("haproxy")), default=None)
-    if own is None or not rivals:
+        return [label for label, ones in runs.items() if ones and label == scenario.against]
+    return [label for label, ones in runs.items()
+            if ones and not label.startswith("sluice") and label.startswith(scenario.against or "")]
+
+
+def compared(scenario, runs):
+    """(ratio to the best peer, that peer's label, ratio to HAProxy) by the scenario's metric; None where there is none."""
+    own = champion(scenario, runs)
+    if own is None:
         return None, None, None
-    best = min(rivals, key=rivals.get)
-    return (own / rivals[best] if rivals[best] else None), best, (own / haproxy if haproxy else None)
+    to = lambda label: results.ratio(runs[own], runs[label], scenario.metric)
+    best = max(rivals(scenario, runs), key=to, default=None)
+    haproxy = max((to(label) for label, ones in runs.items() if ones and label.startswith("haproxy")), default=None)
+    return (to(best) if best else None), best, haproxy if best else None
 
 
 def champion(scenario, runs):
@@ -79,16 +82,17 @@ def ratios(book):
         entry = book["scenarios"].get(scenario.name)
         if not entry:
             continue
-        values = {label: results.median(runs, scenario.metric) for label, runs in entry["runs"].items() if runs}
         ratio, best, _ = compared(scenario, entry["runs"])
-        if ratio is None or not values[best]:
+        if ratio is None:
             continue
-        found.append((scenario.name, {label: value / values[best] for label, value in values.items()}, scenario.at_most, scenario.champions))
+        relative = {label: results.ratio(runs, entry["runs"][best], scenario.metric) for label, runs in entry["runs"].items() if runs}
+        found.append((scenario.name, relative, scenario.at_most, scenario.champions))
     return found
 
 
 def summary(book):
-    lines = ["| scenario | compared | Sluice | best peer | ratio | to HAProxy | at most | aim | verdict |", "|---|---|---|---|---|---|---|---|---|"]
+    lines = ["| scenario | compared | Sluice | best peer | ratio | quartiles | to HAProxy | at most | aim | verdict |",
+             "|---|---|---|---|---|---|---|---|---|---|"]
     for scenario in scenarios.ALL:
         entry = book["scenarios"].get(scenario.name)
         if not entry:
@@ -96,12 +100,14 @@ def summary(book):
         ratio, best, haproxy = compared(scenario, entry["runs"])
         own, rival = entry["runs"].get(champion(scenario, entry["runs"])), entry["runs"].get(best) if best else None
         show = lambda runs: f"{results.median(runs, scenario.metric):,.1f}" if runs else "none"
+        low, high = results.quartiles(own, rival, scenario.metric) if own and rival else (None, None)
         target = lambda value: f"{value:.2f}" if value else ""
         mark = " *(preliminary)*" if entry["preliminary"] else ""
         disturbed = " *(all runs disturbed)*" if any(runs and all(run["disturbed"] for run in runs) for runs in entry["runs"].values()) else ""
         lines.append(
             f"| [{scenario.name}](#{scenario.name}) | {METRICS[scenario.metric].format(unit=scenario.unit)} | {show(own)} | "
             f"{f'{show(rival)} ({best})' if best else 'none'} | {f'**{ratio:.2f}**' if ratio is not None else ''} | "
+            f"{f'{low:.2f}–{high:.2f}' if low is not None else ''} | "
             f"{f'{haproxy:.2f}' if haproxy is not None else ''} | {target(scenario.at_most)} | {target(scenario.aim)} | "
             f"{verdict(scenario, ratio)}{mark}{disturbed} |")
     return lines + ["", "![Each scenario relative to its best peer](ratios.svg)", ""]
@@ -116,8 +122,10 @@ def method(book):
         "  measured window, divided by what the client completed in it. The balancer is pinned to core 0 with one worker thread; client and backend to",
         "  core 1. Requests per second are shown, but the load side may be what limits them (`core 0` is how busy the balancer was).",
         "- Loopback charges the receiver's work to the sender: the balancer pays for delivering to client and backend. That is the same for all.",
-        "- Runs are interleaved (A B C A B C); each has a fresh process, a warm-up that is thrown away, then the window. Medians of the",
-        "  undisturbed runs; ± is half the quartile range. A run during which other processes used over 4% of the machine, or the hypervisor took",
+        "- Runs are interleaved (A B C A B C); each has a fresh process, a warm-up that is thrown away, then the window. Figures are medians of",
+        "  the undisturbed runs; ± is half the quartile range. A **ratio** is the median of the rounds' own ratios (and beside it their quartiles),",
+        "  since the machine changes its speed between rounds more than within one. The best peer is the one whose ratio is worst for Sluice.",
+        "  A run during which other processes used over 4% of the machine, or the hypervisor took",
         "  as much, is marked, kept in `results.json`, and repeated a bounded number of times.",
         "- All processes run in a CPU cgroup with a high share where one can be made: autogroup would give other work an equal one.",
         "- Sluice runs with every feature at its default: retries, forwarding headers, request ids, timeouts, metrics, and health probes each",
@@ -142,12 +150,11 @@ def section(scenario, entry):
     lines += ["| | " + " | ".join([title, "±", "to best peer"] + [column[0] for column in columns] + ["runs"]) + " |",
               "|---" * (len(columns) + 5) + "|"]
     ratio, best, _ = compared(scenario, entry["runs"])
-    base = results.median(entry["runs"][best], scenario.metric) if best else None
     ordered = sorted(((label, runs) for label, runs in entry["runs"].items() if runs), key=lambda pair: results.median(pair[1], scenario.metric))
     for label, runs in ordered:
         value = results.median(runs, scenario.metric)
         cells = [f"{value:,.2f}" if value < 1000 else f"{value:,.0f}", f"{results.spread(runs, scenario.metric) * 100:.0f}%",
-                 f"{value / base:.2f}" if base else ""]
+                 f"{results.ratio(runs, entry['runs'][best], scenario.metric):.2f}" if best else ""]
         # Not every client tells everything: s_time knows no latencies.
         cells += [number(results.median(runs, key), form) if all(key in run for run in runs) else "–" for _, key, form in columns]
         bad = sum(run["disturbed"] for run in runs)
@@ -157,7 +164,7 @@ def section(scenario, entry):
     lines.append("")
     own, beside = champion(scenario, entry["runs"]), scenario.beside
     if own and entry["runs"].get(beside):
-        share = results.median(entry["runs"][own], scenario.metric) / results.median(entry["runs"][beside], scenario.metric)
+        share = results.ratio(entry["runs"][own], entry["runs"][beside], scenario.metric)
         lines += [f"- {own} is {share:.2f} of {beside}.", ""]
     for trouble in entry["troubles"].values():
         lines.append(f"- Left out or ended early: {trouble}")

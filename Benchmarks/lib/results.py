@@ -48,6 +48,29 @@ def median(runs, metric):
     return statistics.median(run[metric] for run in counted(runs))
 
 
+def rounds(own, other, metric):
+    """own/other for each round in which both have a run that counts."""
+    by_round = {run["round"]: run[metric] for run in counted(other)}
+    pairs = [(run[metric], by_round[run["round"]]) for run in counted(own) if run["round"] in by_round]
+    # Rounds in which one of them was always disturbed: no pair is left, the medians must do.
+    pairs = pairs or [(median(own, metric), median(other, metric))]
+    return [mine / theirs if theirs else float("inf") for mine, theirs in pairs]
+
+
+def ratio(own, other, metric):
+    """The median of the rounds' ratios: what slows a whole round down is in both of its halves."""
+    return statistics.median(rounds(own, other, metric))
+
+
+def quartiles(own, other, metric):
+    """The rounds' ratios: first and third quartile."""
+    values = rounds(own, other, metric)
+    if len(values) < 2:
+        return values[0], values[0]
+    low, _, high = statistics.quantiles(values, n=4, method="inclusive")
+    return low, high
+
+
 def spread(runs, metric):
     """Half the range between the quartiles over the median, of the runs that count."""
     values = sorted(run[metric] for run in counted(runs))
