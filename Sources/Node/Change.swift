@@ -6,8 +6,8 @@ package import Peering
 package enum Change: Hashable, Sendable {
   /// A validated configuration to take over, whole or not at all.
   case load(Topology)
-  /// What a probe or an agent says.
-  case probe(ProbeReport)
+  /// What probes and agents say, in its order.
+  case probes([ProbeReport])
   /// Live traffic to the backend failed as often as its pool's outlier policy allows.
   case outlier(OutlierTrip)
   /// An operator's word on a backend; it lasts until the file says something new of it.

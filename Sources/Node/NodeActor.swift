@@ -216,6 +216,9 @@ package actor Node {
 
   // MARK: What it knows
 
+  /// What is configured, for those who ask each second: a snapshot works out all standings anew.
+  package var topology: Topology { lastSnapshot?.topology ?? truth.topology }
+
   package func snapshot() -> NodeSnapshot {
     if let lastSnapshot { return lastSnapshot }
     let now = ports.now()

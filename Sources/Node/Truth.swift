@@ -75,7 +75,7 @@ package struct Truth: Sendable {
     switch change {
     case .load, .peer, .vip, .store: return true
     case .bgp, .announcement: return false
-    case .probe(let report): health.handle(report, at: now)
+    case .probes(let reports): for report in reports { health.handle(report, at: now) }
     case .outlier(let trip): health.handle(.trip(failures: trip.failures, reason: trip.reason), trip.key, at: now)
     case .tick:
       health.tick(at: now)

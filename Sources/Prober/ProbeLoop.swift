@@ -51,7 +51,7 @@ struct ProbeLoop: ~Copyable {
   var isStopping = false
 
   init(
-    mailbox: Mailbox<ProberOrder>, limits: ProberLimits, report: @escaping @Sendable (ProbeReport) -> Void,
+    mailbox: Mailbox<ProberOrder>, limits: ProberLimits, report: @escaping @Sendable ([ProbeReport]) -> Void,
     complain: @escaping @Sendable (String) -> Void
   ) throws(Errno) {
     let epoll = try Epoll()

@@ -19,7 +19,9 @@ extension ProbeLoop {
     guard let address = assignments[number]?.target.address else { return }
     let socket: Int32
     do throws(Errno) {
-      socket = try Socket.connect(address, plan.isDatagram ? .datagram : .stream)
+      socket = try Socket.connect(
+        address, plan.isDatagram ? .datagram : .stream,
+        speaksFirst: !plan.send.isEmpty || assignments[number]?.context != nil)
     } catch {
       return startFailed(number, plan, address, error)
     }

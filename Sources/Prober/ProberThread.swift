@@ -30,10 +30,10 @@ package final class Prober: Sendable {
   private let mailbox: Mailbox<ProberOrder>
   private let handle: Mutex<Thread.Handle?>
 
-  /// - Parameter report: called on the prober's thread for every finding; must not block.
+  /// - Parameter report: called on the prober's thread with findings in their order; must not block.
   /// - Parameter complain: told, seldom, in one line, of probes that this machine could not run.
   package init(
-    limits: ProberLimits = ProberLimits(), report: @escaping @Sendable (ProbeReport) -> Void,
+    limits: ProberLimits = ProberLimits(), report: @escaping @Sendable ([ProbeReport]) -> Void,
     complain: @escaping @Sendable (String) -> Void = { _ in }
   ) throws(Errno) {
     let mailbox = try Mailbox<ProberOrder>()

@@ -19,10 +19,12 @@ actor DriftDriver {
   /// Until the task is cancelled.
   func run() async {
     while !Task.isCancelled {
-      let snapshot = await node.snapshot()
-      let watched = snapshot.topology.pools.filter { $0.drift.isWatched && $0.backends.count > 1 }
+      let watched = await node.topology.pools.filter { $0.drift.isWatched && $0.backends.count > 1 }
       pools = pools.filter { name, _ in watched.contains { $0.name == name } }
-      for pool in watched { await look(pool, snapshot) }
+      if !watched.isEmpty {
+        let snapshot = await node.snapshot()
+        for pool in watched { await look(pool, snapshot) }
+      }
       let interval = watched.map(\.drift.every).min() ?? DriftPolicy().every
       do { try await Task.sleep(for: max(interval, .milliseconds(100))) } catch { return }
     }

@@ -31,7 +31,7 @@ enum Drivers {
     Task.detached { await rotation.run() }
     let prober: Prober
     do throws(Errno) {
-      prober = try Prober(report: { post(.probe($0)) }, complain: { Terminal.printError("sluice: \($0)") })
+      prober = try Prober(report: { post(.probes($0)) }, complain: { Terminal.printError("sluice: \($0)") })
     } catch {
       throw Failure("cannot start the prober: \(error)", hint: "raise the limit of open files")
     }

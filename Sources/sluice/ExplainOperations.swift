@@ -7,7 +7,7 @@ internal import Telemetry
 /// The API's questions about requests.
 extension Operations {
   func explain(_ request: ExplainRequest) async throws(AdminError) -> ExplainReport {
-    let topology = await node.snapshot().topology
+    let topology = await node.topology
     let target = try ExplainTarget(request)
     let listener = try target.listener(request.listener, topology)
     let question = ExplainQuestion(

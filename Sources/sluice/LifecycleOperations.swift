@@ -72,7 +72,7 @@ extension Operations {
     do {
       return try Config.load(
         text, file: name, baseDirectory: ConfigFile.directory(of: name),
-        checks: Materials.checks(inForce: await node.snapshot().topology)
+        checks: Materials.checks(inForce: await node.topology)
       ).topology
     } catch {
       throw AdminError(ConfigFile.failure(error, name, text))

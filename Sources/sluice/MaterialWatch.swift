@@ -34,7 +34,7 @@ actor MaterialWatch {
 
   func run() async {
     while !Task.isCancelled {
-      let topology = await node.snapshot().topology
+      let topology = await node.topology
       await look(topology)
       await warn(topology)
       do { try await Task.sleep(for: MaterialWatch.interval) } catch { return }
@@ -93,7 +93,7 @@ actor MaterialWatch {
     guard !certificates.isEmpty || !lists.isEmpty else { return }
     do {
       // A reload may have come meanwhile.
-      let latest = await node.snapshot().topology
+      let latest = await node.topology
       try await node.apply(.load(latest.replacing(certificates: certificates, files: lists)))
       told = []
       for files in certificates {

@@ -26,7 +26,7 @@ extension Operations {
   }
 
   func nameBudget(_ name: String, resolverFloor: Double) async throws(AdminError) -> NameBudgetReport {
-    let topology = await node.snapshot().topology
+    let topology = await node.topology
     guard let names = topology.names else { throw .noNames }
     let asked = Name(name)
     guard let balanced = names.names.first(where: { Name($0.name) == asked }) else {

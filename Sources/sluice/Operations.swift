@@ -82,7 +82,7 @@ struct Operations: AdminOperations {
     if await trial.isPending { throw Trial.conflict }
     Startup.current.manager.say("RELOADING=1\nMONOTONIC_USEC=\(node.ports.now().nanoseconds / 1000)")
     defer { Startup.current.manager.say("READY=1") }
-    let old = await node.snapshot().topology
+    let old = await node.topology
     let topology: Topology
     do {
       topology = try config.load(inForce: old)
@@ -105,7 +105,7 @@ struct Operations: AdminOperations {
 
   /// Threads and the API's own sockets are made once.
   func needingRestart(_ topology: Topology) async -> [String] {
-    let old = await node.snapshot().topology
+    let old = await node.topology
     return [
       ("admin", old.admin != topology.admin), ("workers", old.workers != topology.workers),
       ("vip-realtime", old.isVIPRealtime != topology.isVIPRealtime), ("tls", old.tickets != topology.tickets),

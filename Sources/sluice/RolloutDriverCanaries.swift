@@ -83,7 +83,7 @@ extension RolloutDriver {
   }
 
   private func keep(_ canary: Canary, _ pool: String) async -> String? {
-    let serve = await node.snapshot().topology.pools.first { $0.name == pool }?.versions.serve
+    let serve = await node.topology.pools.first { $0.name == pool }?.versions.serve
     return await keep(KeptRollout(canary, serve: serve), pool)
   }
 

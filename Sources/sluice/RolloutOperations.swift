@@ -8,7 +8,7 @@ extension Operations {
   func rollouts() async -> RolloutsReport { RolloutsReport(rollouts: await rolloutDriver.report()) }
 
   func start(_ request: RolloutRequest) async throws(AdminError) -> RolloutReport {
-    let plan = try RolloutPlan(request, await node.snapshot().topology)
+    let plan = try RolloutPlan(request, await node.topology)
     try await rolloutDriver.start(plan, versionPath: request.versionPath)
     return try await rollout(of: plan.pool)
   }

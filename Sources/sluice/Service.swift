@@ -101,7 +101,7 @@ struct Service {
     }
     living.cancel()
     await operations.rolloutDriver.stop()
-    let limit = await node.snapshot().topology.drainTimeout
+    let limit = await node.topology.drainTimeout
     if let successor {
       await Service.wait(for: successor, node, estate, within: limit)
     } else {

@@ -27,7 +27,7 @@ actor TraceExporter {
   /// Until the task is cancelled.
   func run() async {
     while !Task.isCancelled {
-      let topology = await node.snapshot().topology
+      let topology = await node.topology
       if let tracing = topology.tracing, let collector = tracing.otlp {
         while await export(tracing, collector, topology.node.name ?? "") {}
       }

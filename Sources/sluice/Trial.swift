@@ -31,7 +31,7 @@ actor Trial {
   /// - Throws: with everything as it was.
   func apply(_ topology: Topology, _ text: AppliedText, confirmWithin limit: Duration?) async throws(Failure) {
     guard pending == nil else { throw Trial.conflict }
-    let before = await node.snapshot().topology
+    let before = await node.topology
     // The lock of this actor is open while the node works: the place is taken first.
     number += 1
     let number = number

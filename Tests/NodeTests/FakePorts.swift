@@ -90,6 +90,10 @@ func servingNode(_ topology: Topology = .sample()) async throws -> (Node, FakePo
   return (node, fake)
 }
 
+extension Change {
+  static func probe(_ report: ProbeReport) -> Change { .probes([report]) }
+}
+
 extension ProbeReport {
   static func passed(_ key: BackendKey) -> ProbeReport { ProbeReport(key: key, finding: .probe(.success)) }
   static func failed(_ key: BackendKey) -> ProbeReport { ProbeReport(key: key, finding: .probe(.failure("refused"))) }

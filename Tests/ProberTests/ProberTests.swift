@@ -13,11 +13,13 @@ import Testing
     let findings = findings
     return try Prober(
       limits: limits,
-      report: { report in
-        switch report.finding {
-        case .probe(.success): findings.add(report.key.backend, "ok")
-        case .probe(.failure(let reason)): findings.add(report.key.backend, reason)
-        case .agent(let line): findings.add(report.key.backend, "agent \(String(decoding: line, as: UTF8.self))")
+      report: { reports in
+        for report in reports {
+          switch report.finding {
+          case .probe(.success): findings.add(report.key.backend, "ok")
+          case .probe(.failure(let reason)): findings.add(report.key.backend, reason)
+          case .agent(let line): findings.add(report.key.backend, "agent \(String(decoding: line, as: UTF8.self))")
+          }
         }
       }, complain: { text in findings.complaints.withLock { $0.append(text) } })
   }

@@ -8,7 +8,7 @@ import Testing
   final class Heard: Sendable {
     private let names = Mutex<[String]>([])
 
-    func add(_ report: ProbeReport) { names.withLock { $0.append(report.key.backend) } }
+    func add(_ burst: [ProbeReport]) { names.withLock { $0 += burst.map(\.key.backend) } }
     var all: [String] { names.withLock { $0 } }
   }
 
