@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+from lib import network
 from lib.settings import Trouble
 
 HZ = os.sysconf("SC_CLK_TCK")
@@ -178,15 +179,8 @@ def facts():
         "kernel": platform.release(),
         "system": next((line.split("=", 1)[1].strip().strip('"') for line in open("/etc/os-release")
                         if line.startswith("PRETTY_NAME")), platform.system()),
-        "congestion control": read("/proc/sys/net/ipv4/tcp_congestion_control"),
+        "network": network.described(),
     }
-
-
-def read(path):
-    try:
-        return pathlib.Path(path).read_text().strip()
-    except OSError:
-        return "unknown"
 
 
 def output(command, pattern=None):

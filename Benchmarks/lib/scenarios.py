@@ -73,7 +73,8 @@ ALL = (
     Scenario(
         "h1-equal-load", f"the same at {RATE} requests a second for everybody, Poisson arrivals; latency from when a request was due",
         everybody(HTTP), client=lambda p, port, s: load.loadgen(p, "http", port, s, connections=CONNECTIONS, rate=RATE),
-        metric="p99", at_most=1.0),
+        # The machine itself stops for some milliseconds a few times in a run, which is where the p99 lies: many rounds.
+        metric="p99", at_most=1.0, runs=11),
     Scenario(
         "h1-logged", "the same as h1-keepalive with the access log on, to a file", everybody(HTTP.with_(logged=True)),
         client=load.wrk, at_most=0.87, aim=0.80),
