@@ -174,6 +174,23 @@ package enum Socket {
     guard unsafe setsockopt(fd, level, option, &value, socklen_t(MemoryLayout<Int32>.size)) == 0 else { throw .last }
   }
 
+  /// What a datagram socket does with a message that may be too long for the path. In both cases nothing that routers,
+  /// or who passes for one, say of the path counts (RFC 9715 appendix B: that is how answers are made to be fragmented).
+  package enum Fragmentation: Int32, Sendable {
+    /// It is never cut (IP_PMTUDISC_PROBE; RFC 9715 §3.1).
+    case never = 3
+    /// It is cut to the interface's measure (IP_PMTUDISC_OMIT).
+    case byInterface = 5
+  }
+
+  package static func setFragmentation(_ fd: Int32, _ family: IPAddress.Family, _ mode: Fragmentation) {
+    if family == .v4 {
+      try? set(fd, Int32(IPPROTO_IP), IP_MTU_DISCOVER, mode.rawValue)
+    } else {
+      try? set(fd, Int32(IPPROTO_IPV6), IPV6_MTU_DISCOVER, mode.rawValue)
+    }
+  }
+
   /// The destination address of each datagram, so that the answer leaves from where the question went.
   static func enablePacketInfo(_ fd: Int32, _ family: IPAddress.Family) throws(Errno) {
     if family == .v4 {

@@ -65,19 +65,21 @@ package import Model
 
   /// nil for a Unix socket or an unknown family.
   package var endpoint: Endpoint? {
-    switch Int32(storage.ss_family) {
+    // SAFETY: the storage holds any address.
+    unsafe withUnsafeBytes(of: storage) { unsafe SocketName.endpoint(at: $0.baseAddress!) }
+  }
+
+  /// The endpoint in what a system call has filled in: at least a sockaddr_in6's 28 bytes.
+  @unsafe package static func endpoint(at name: UnsafeRawPointer) -> Endpoint? {
+    // SAFETY: the family says what is there: the port at offset 2 of both, the address at 4 or at 8.
+    let port = unsafe UInt16(bigEndian: name.load(fromByteOffset: 2, as: UInt16.self))
+    switch unsafe Int32(name.load(as: sa_family_t.self)) {
     case AF_INET:
-      // SAFETY: the family says that the storage holds a sockaddr_in.
-      let name = unsafe withUnsafeBytes(of: storage) { unsafe $0.load(as: sockaddr_in.self) }
-      return Endpoint(IPAddress(v4: UInt32(bigEndian: name.sin_addr.s_addr)), UInt16(bigEndian: name.sin_port))
+      return unsafe Endpoint(IPAddress(v4: UInt32(bigEndian: name.load(fromByteOffset: 4, as: UInt32.self))), port)
     case AF_INET6:
-      // SAFETY: as above, a sockaddr_in6: port at offset 2, address at 8.
-      return unsafe withUnsafeBytes(of: storage) { bytes in
-        let port = unsafe UInt16(bigEndian: bytes.load(fromByteOffset: 2, as: UInt16.self))
-        let high = unsafe UInt64(bigEndian: bytes.load(fromByteOffset: 8, as: UInt64.self))
-        let low = unsafe UInt64(bigEndian: bytes.load(fromByteOffset: 16, as: UInt64.self))
-        return Endpoint(IPAddress(v6: high, low).unmapped, port)
-      }
+      let high = unsafe UInt64(bigEndian: name.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
+      let low = unsafe UInt64(bigEndian: name.loadUnaligned(fromByteOffset: 16, as: UInt64.self))
+      return Endpoint(IPAddress(v6: high, low).unmapped, port)
     default: return nil
     }
   }

@@ -5,7 +5,7 @@ import TLS
 
 /// The columns of a worker's one row of counters.
 enum Column: Int, CaseIterable {
-  case datagrams, streams, answered, noError, nameError, refused, serverFailure, formatError, notImplemented, otherCode
+  case datagrams, streams, noError, nameError, refused, serverFailure, formatError, notImplemented, otherCode
   case truncated, dropped, limited, malformed, accepted, evicted, transfers, signed
   case secured, handshakes, resumptions
   case failedNotTLS, failedMismatch, failedName, failedCertificate, failedAlert, failedClosed, failedTimeout,
@@ -40,7 +40,6 @@ extension NameStatistics {
   mutating func add(_ counters: Counters) {
     datagrams += counters.read(.datagrams)
     streams += counters.read(.streams)
-    answered += counters.read(.answered)
     noError += counters.read(.noError)
     nameError += counters.read(.nameError)
     refused += counters.read(.refused)
@@ -48,6 +47,7 @@ extension NameStatistics {
     formatError += counters.read(.formatError)
     notImplemented += counters.read(.notImplemented)
     otherCode += counters.read(.otherCode)
+    answered = noError + nameError + refused + serverFailure + formatError + notImplemented + otherCode
     truncated += counters.read(.truncated)
     dropped += counters.read(.dropped)
     limited += counters.read(.limited)

@@ -365,6 +365,11 @@ package final class NameServer: Sendable {
       state.binds[key] = descriptors
       opened.append(key)
     }
+    // What fits the minimum of IPv6 with a margin for tunnels arrives whole, or else something is wrong.
+    let mode: Socket.Fragmentation = service.udpLimit <= 1232 ? .never : .byInterface
+    for (key, descriptors) in state.binds where !key.isStream {
+      for descriptor in descriptors { Socket.setFragmentation(descriptor, key.endpoint.address.family, mode) }
+    }
     return opened
   }
 

@@ -41,6 +41,8 @@ struct Worker: ~Copyable {
   var catalog = Catalog()
   var view = DynamicView()
   var sockets: [ServedSocket] = []
+  /// UDP sockets that are asked without a pause, by their place in `sockets`: they are not watched.
+  var busy: [Int] = []
   var clock: Responder.Moment
   /// Nanoseconds from the monotonic to the wall clock.
   var wallOffset: Int64 = 0
@@ -83,7 +85,7 @@ struct Worker: ~Copyable {
   mutating func run() {
     var nextSweep: Int64 = 0
     while !isStopping {
-      let pause = !unfinished.isEmpty ? 0 : streams.count > 0 ? Int32(Worker.sweepMilliseconds) : 1000
+      let pause = !unfinished.isEmpty || !busy.isEmpty ? 0 : streams.count > 0 ? Int32(Worker.sweepMilliseconds) : 1000
       let events = epoll.wait(milliseconds: pause)
       readClock()
       handshakeSteps = Worker.stepsPerTurn
@@ -102,6 +104,7 @@ struct Worker: ~Copyable {
           streamEvent(event)
         }
       }
+      if !busy.isEmpty { for socket in busy { answerDatagrams(socket) } }
       if !unfinished.isEmpty { goOn() }
       let now = clock.now.nanoseconds / 1_000_000
       if now >= nextSweep {
@@ -157,6 +160,7 @@ struct Worker: ~Copyable {
       kept.append(socket)
     }
     sockets = kept
+    busy = []
   }
 
   static func token(of socket: ServedSocket, at place: Int) -> UInt64 {
@@ -168,6 +172,7 @@ struct Worker: ~Copyable {
     unmute()
     for socket in sockets { leave(socket) }
     sockets = []
+    busy = []
     for index in streams.indices where streams.isUsed(index) && isQuiet(index) { close(index) }
   }
 
@@ -181,7 +186,6 @@ struct Worker: ~Copyable {
   mutating func count(_ outcome: Responder.Outcome) {
     switch outcome {
     case .respond:
-      counters.count(.answered)
       let account = responder.account()
       switch account.code {
       case .noError: counters.count(.noError)

@@ -12,76 +12,59 @@ package import Model
   /// Bytes of a question; a longer one arrives cut, and `isTruncated` says so.
   package static let questionRoom = 2048
   package static let answerRoom = 4096
-  /// PERF: not a power of two, and answers stand one behind the other: at 2048 and 4096 bytes from each other the
-  /// beginnings of all questions, and of all answers, share few sets of an L1 cache of 8 lines each.
-  private static let questionStride = questionRoom + 64
+  /// PERF: not a power of two: at 4096 bytes from each other the beginnings of all of them share one set of an L1
+  /// cache of 8 lines each.
+  private static let stride = answerRoom + 64
   /// One cmsg with an in6_pktinfo takes 40 bytes.
   private static let controlRoom = 64
 
-  // SAFETY: all are owned by this value, initialised in init and freed in deinit. The kernel's views (`asked`,
-  // `answered`) point only into the others, with the lengths of their parts; indices are checked against the counts.
-  private let asked: UnsafeMutablePointer<sluice_datagram>
-  private let answered: UnsafeMutablePointer<sluice_datagram>
-  private let names: UnsafeMutablePointer<SocketName>
+  // SAFETY: all are owned by this value, initialised in init and freed in deinit. The kernel's view (`messages`)
+  // points only into the others, with the lengths of their parts; indices are checked against the counts.
+  //
+  // PERF: an answer leaves by the header, the address and the memory that its question came with: they are in the
+  // cache, and the kernel reads four lines less of ours for each.
+  private let messages: UnsafeMutablePointer<sluice_datagram>
+  private let names: UnsafeMutablePointer<sockaddr_in6>
   private let pieces: UnsafeMutablePointer<iovec>
   private let controls: UnsafeMutableRawPointer
-  private let questions: UnsafeMutablePointer<UInt8>
-  private let answers: UnsafeMutablePointer<UInt8>
-  /// Questions that are held, and answers that wait to be sent.
+  private let memory: UnsafeMutablePointer<UInt8>
+  /// Questions that are held; answers that wait to be sent, in the first headers.
   package private(set) var count = 0
   package private(set) var pending = 0
-  /// Where the next answer goes.
-  private var answerEnd = 0
   private var hasControl = false
 
   package init() {
     let slots = AnswerBatch.slots
-    unsafe asked = .allocate(capacity: slots)
-    unsafe asked.initialize(repeating: sluice_datagram(), count: slots)
-    unsafe answered = .allocate(capacity: slots)
-    unsafe answered.initialize(repeating: sluice_datagram(), count: slots)
+    unsafe messages = .allocate(capacity: slots)
+    unsafe messages.initialize(repeating: sluice_datagram(), count: slots)
     unsafe names = .allocate(capacity: slots)
-    unsafe names.initialize(repeating: SocketName(), count: slots)
-    unsafe pieces = .allocate(capacity: 2 * slots)
-    unsafe pieces.initialize(repeating: iovec(), count: 2 * slots)
+    unsafe names.initialize(repeating: sockaddr_in6(), count: slots)
+    unsafe pieces = .allocate(capacity: slots)
+    unsafe pieces.initialize(repeating: iovec(), count: slots)
     unsafe controls = .allocate(byteCount: slots * AnswerBatch.controlRoom, alignment: 16)
-    unsafe questions = .allocate(capacity: slots * AnswerBatch.questionStride)
-    unsafe questions.initialize(repeating: 0, count: slots * AnswerBatch.questionStride)
-    unsafe answers = .allocate(capacity: slots * AnswerBatch.answerRoom)
-    unsafe answers.initialize(repeating: 0, count: slots * AnswerBatch.answerRoom)
-    for slot in 0..<slots {
-      unsafe pieces[slot] = iovec(
-        iov_base: questions + slot * AnswerBatch.questionStride, iov_len: AnswerBatch.questionRoom)
-      unsafe asked[slot].header.msg_iov = pieces + slot
-      unsafe asked[slot].header.msg_iovlen = 1
-      unsafe asked[slot].header.msg_name = UnsafeMutableRawPointer(names + slot)
-      unsafe pieces[slots + slot] = iovec(iov_base: answers, iov_len: 0)
-      unsafe answered[slot].header.msg_iov = pieces + (slots + slot)
-      unsafe answered[slot].header.msg_iovlen = 1
-    }
+    unsafe memory = .allocate(capacity: slots * AnswerBatch.stride)
+    unsafe memory.initialize(repeating: 0, count: slots * AnswerBatch.stride)
     for slot in 0..<slots { prepare(slot) }
   }
 
   deinit {
-    unsafe asked.deallocate()
-    unsafe answered.deallocate()
+    unsafe messages.deallocate()
     unsafe names.deallocate()
     unsafe pieces.deallocate()
     unsafe controls.deallocate()
-    unsafe questions.deallocate()
-    unsafe answers.deallocate()
+    unsafe memory.deallocate()
   }
 
-  /// What the kernel changes when it fills a slot.
+  /// Makes a slot ready for a question.
   private func prepare(_ slot: Int) {
-    unsafe asked[slot].header.msg_namelen = socklen_t(MemoryLayout<sockaddr_storage>.size)
-    if hasControl {
-      unsafe asked[slot].header.msg_control = controls + slot * AnswerBatch.controlRoom
-      unsafe asked[slot].header.msg_controllen = AnswerBatch.controlRoom
-    } else {
-      unsafe asked[slot].header.msg_control = nil
-      unsafe asked[slot].header.msg_controllen = 0
-    }
+    unsafe pieces[slot] = iovec(
+      iov_base: memory + slot * AnswerBatch.stride, iov_len: AnswerBatch.questionRoom)
+    unsafe messages[slot].header.msg_iov = pieces + slot
+    unsafe messages[slot].header.msg_iovlen = 1
+    unsafe messages[slot].header.msg_name = UnsafeMutableRawPointer(names + slot)
+    unsafe messages[slot].header.msg_namelen = socklen_t(MemoryLayout<sockaddr_in6>.size)
+    unsafe messages[slot].header.msg_control = hasControl ? controls + slot * AnswerBatch.controlRoom : nil
+    unsafe messages[slot].header.msg_controllen = hasControl ? AnswerBatch.controlRoom : 0
   }
 
   /// Receives what waits, in one system call, and forgets the batch before. Fewer than `slots` means that the socket
@@ -93,8 +76,7 @@ package import Model
     for slot in 0..<used { prepare(slot) }
     count = 0
     pending = 0
-    answerEnd = 0
-    let received = unsafe sluice_recvmmsg(fd, asked, UInt32(AnswerBatch.slots), 0)
+    let received = unsafe sluice_recvmmsg(fd, messages, UInt32(AnswerBatch.slots), 0)
     let result = Transfer(returned: Int(received), error: errno)
     count = result.bytes
     return result
@@ -105,48 +87,48 @@ package import Model
   @_lifetime(borrow self)
   package func question(_ index: Int) -> Span<UInt8> {
     check(index)
-    let length = unsafe min(Int(asked[index].length), AnswerBatch.questionRoom)
-    let span = unsafe Span(_unsafeStart: questions + index * AnswerBatch.questionStride, count: length)
+    let length = unsafe min(Int(messages[index].length), AnswerBatch.questionRoom)
+    let span = unsafe Span(_unsafeStart: memory + index * AnswerBatch.stride, count: length)
     return unsafe _overrideLifetime(span, borrowing: self)
   }
 
   package func isTruncated(_ index: Int) -> Bool {
     check(index)
-    return unsafe asked[index].header.msg_flags & Int32(MSG_TRUNC) != 0
+    return unsafe messages[index].header.msg_flags & Int32(MSG_TRUNC) != 0
   }
 
   /// Who asks; an IPv4 address for a mapped one.
   package func source(_ index: Int) -> Endpoint? {
     check(index)
-    return unsafe names[index].endpoint
+    return unsafe SocketName.endpoint(at: names + index)
   }
 
-  /// Queues the answer to a question; false when it is longer than `answerRoom`.
+  /// Queues the answer to a question, which is gone then; false when it is longer than `answerRoom`. Questions are
+  /// answered in their order, each once or never.
   package mutating func answer(_ index: Int, _ bytes: [UInt8], count length: Int) -> Bool {
     check(index)
-    guard length <= AnswerBatch.answerRoom, length <= bytes.count, pending < AnswerBatch.slots else { return false }
+    guard length <= AnswerBatch.answerRoom, length <= bytes.count, pending <= index else { return false }
+    // INVARIANT: `slot` is `index`, or was one of those before it, which are done with.
     let slot = pending
+    let target = unsafe memory + index * AnswerBatch.stride
     unsafe bytes.withUnsafeBufferPointer { source in
-      unsafe (answers + answerEnd).update(from: source.baseAddress!, count: length)
+      unsafe target.update(from: source.baseAddress!, count: length)
     }
-    unsafe pieces[AnswerBatch.slots + slot] = iovec(iov_base: answers + answerEnd, iov_len: length)
-    // INVARIANT: at most `slots` times at most `answerRoom`, which is a multiple of a cache line.
-    answerEnd += (length + 63) & ~63
-    unsafe answered[slot].header.msg_name = UnsafeMutableRawPointer(names + index)
-    unsafe answered[slot].header.msg_namelen = asked[index].header.msg_namelen
+    unsafe pieces[slot] = iovec(iov_base: target, iov_len: length)
+    if slot != index {
+      unsafe messages[slot].header.msg_name = UnsafeMutableRawPointer(names + index)
+      unsafe messages[slot].header.msg_namelen = messages[index].header.msg_namelen
+    }
     if hasControl {
       // From the address that was asked, by whatever way leads back.
-      var info = unsafe sluice_get_packet_info(&asked[index].header)
-      unsafe answered[slot].header.msg_control = controls + index * AnswerBatch.controlRoom
-      unsafe answered[slot].header.msg_controllen = 0
+      var info = unsafe sluice_get_packet_info(&messages[index].header)
+      unsafe messages[slot].header.msg_control = controls + index * AnswerBatch.controlRoom
+      unsafe messages[slot].header.msg_controllen = 0
       if info.family != 0 {
         // A link-local address means something on its interface only.
         if !(info.family == AF_INET6 && info.high >> 54 == 0x3fa) { info.interface = 0 }
-        unsafe sluice_set_packet_info(&answered[slot].header, info)
+        unsafe sluice_set_packet_info(&messages[slot].header, info)
       }
-    } else {
-      unsafe answered[slot].header.msg_control = nil
-      unsafe answered[slot].header.msg_controllen = 0
     }
     pending += 1
     return true
@@ -158,7 +140,7 @@ package import Model
     var next = 0
     var sent = 0
     while next < pending {
-      let result = unsafe sluice_sendmmsg(fd, answered + next, UInt32(pending - next), 0)
+      let result = unsafe sluice_sendmmsg(fd, messages + next, UInt32(pending - next), 0)
       if result > 0 {
         next += Int(result)
         sent += Int(result)
@@ -168,7 +150,6 @@ package import Model
       }
     }
     pending = 0
-    answerEnd = 0
     return sent
   }
 }
