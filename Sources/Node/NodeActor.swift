@@ -219,20 +219,21 @@ package actor Node {
   /// What is configured, for those who ask each second: a snapshot works out all standings anew.
   package var topology: Topology { lastSnapshot?.topology ?? truth.topology }
 
+  package var generation: UInt64 { lastSnapshot?.generation ?? world?.generation ?? 0 }
+
   package func snapshot() -> NodeSnapshot {
     if let lastSnapshot { return lastSnapshot }
     let now = ports.now()
     let next = truth.plan(after: world, at: now)
     return NodeSnapshot(
-      phase: phase, generation: world?.generation ?? 0, uptime: now - started, version: version,
+      phase: phase, generation: generation, uptime: now - started, version: version,
       topology: truth.topology, standings: next.standings, sites: next.sites, siteLoads: siteLoads,
       siteObservers: truth.siteObservers(at: now), splits: next.splits, drifting: truth.drifting,
       statistics: ports.statistics(),
       peers: truth.peers, store: storeStanding, now: now)
   }
 
-  /// What a load of this configuration would change, in words.
-  package func preview(_ topology: Topology) -> WorldDiff { truth.preview(topology, after: world, at: ports.now()) }
+  package var baseline: Baseline { Baseline(truth: truth, world: world, now: ports.now()) }
 
   package func events(after id: UInt64) -> (events: [Event], next: UInt64) {
     let events = log.events(after: id)

@@ -33,15 +33,15 @@ extension Operations {
 
   func apply(_ text: String, name: String, confirmWithin: Int?) async throws(AdminError) -> ApplyReport {
     let topology = try await read(text, name)
-    var changes = await node.preview(topology).lines
-    changes += await needingRestart(topology)
+    let baseline = await node.baseline
+    let restarts = await needingRestart(topology)
     do {
       try await trial.apply(
         topology, AppliedText(text: text, name: name), confirmWithin: confirmWithin.map { .seconds($0) })
     } catch {
       throw AdminError(error)
     }
-    return await inForce(changes, confirmWithin: confirmWithin)
+    return await inForce(baseline.preview(topology).lines + restarts, confirmWithin: confirmWithin)
   }
 
   func confirm() async throws(AdminError) -> ApplyReport {
@@ -56,7 +56,7 @@ extension Operations {
 
   func diff(_ text: String, name: String) async throws(AdminError) -> DiffReport {
     let topology = try await read(text, name)
-    let diff = await node.preview(topology)
+    let diff = await node.baseline.preview(topology)
     let snapshot = await node.snapshot()
     var report = DiffReport(
       changes: diff.changes.map(\.description) + (await needingRestart(topology)),
@@ -87,7 +87,7 @@ extension Operations {
       file = path
     }
     return ApplyReport(
-      generation: await node.snapshot().generation, changes: changes, confirmWithin: confirmWithin, differsFrom: file)
+      generation: await node.generation, changes: changes, confirmWithin: confirmWithin, differsFrom: file)
   }
 }
 

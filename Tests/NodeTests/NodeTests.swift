@@ -234,9 +234,9 @@ import Testing
   @Test func aPreviewSaysWhatMovesAndMovesNothing() async throws {
     let (node, fake) = try await servingNode(.sample(backends: 1))
     let count = fake.worlds.count
-    let text = await node.preview(.sample(backends: 2)).description
+    let text = await node.baseline.preview(.sample(backends: 2)).description
     #expect(text.contains("b1: 100.0% -> 50.0%"), "\(text)")
     #expect(fake.worlds.count == count)
-    #expect(await node.preview(.sample(backends: 1)).isEmpty)
+    #expect(await node.baseline.preview(.sample(backends: 1)).isEmpty)
   }
 }
