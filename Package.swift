@@ -168,7 +168,9 @@ let package = Package(
       "Admin",
       [
         "Admin", "Wire", .product(name: "Logging", package: "swift-log"),
+        .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOEmbedded", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
       ]),
     tests("TLS", ["TLS", "Kernel", "Model", "Reactor", "Wire"]),

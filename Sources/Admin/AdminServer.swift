@@ -147,7 +147,9 @@ package struct AdminServer: Sendable {
       maxHeaderFieldSize: 16 << 10, maxHeaderListSize: 32 << 10, maxHeaderFieldCount: 100)
     let application = Application(
       router: router,
-      server: .http1(configuration: .init(idleTimeout: .seconds(30), httpDecoderConfiguration: limits)),
+      server: .http1(
+        configuration: .init(
+          additionalChannelHandlers: [Patience()], idleTimeout: .seconds(30), httpDecoderConfiguration: limits)),
       configuration: .init(
         address: address, availableConnectionsDelegate: MaximumAvailableConnections(256, logger: logger)),
       onServerRunning: { _ in signal.yield() },

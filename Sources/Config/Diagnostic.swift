@@ -50,7 +50,8 @@ package struct Diagnostic: Hashable, Sendable {
   private func excerpt<Line: StringProtocol>(_ place: Place, _ lines: [Line]) -> String {
     guard (1...max(1, lines.count)).contains(place.line), place.line <= lines.count else { return "" }
     // A file may hold what would move a terminal's cursor.
-    let scalars = lines[place.line - 1].unicodeScalars.map {
+    let before = place.line > 1 ? Array(lines[place.line - 2].unicodeScalars) : []
+    let scalars = SecretMask.masked(Array(lines[place.line - 1].unicodeScalars), after: before).map {
       $0.value < 0x20 || (0x7f...0x9f).contains($0.value) ? " " : $0
     }
     let column = min(max(place.column, 1), scalars.count + 1)

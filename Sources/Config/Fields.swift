@@ -125,7 +125,8 @@ extension Reader {
     switch kind.parse(scalar) {
     case .value(let value): return value
     case .wrong(let hint):
-      error(node.place, "`\(label)`: expected \(kind.expected), found \(scalar.found)" + (hint.map { "; \($0)" } ?? ""))
+      let found = SecretMask.hides(label) ? "something else" : scalar.found
+      error(node.place, "`\(label)`: expected \(kind.expected), found \(found)" + (hint.map { "; \($0)" } ?? ""))
       return nil
     }
   }

@@ -139,12 +139,17 @@ extension RolloutPlan.Method {
   fileprivate init(_ asked: RolloutRequest.Method, _ name: String) throws(AdminError) {
     switch (asked.command, asked.webhook, asked.manual ?? false) {
     case (.some(let words), nil, false) where words.first?.hasPrefix("/") == true: self = .command(words)
-    case (nil, .some(let url), false) where url.hasPrefix("http://"): self = .webhook(url)
+    case (nil, .some(let url), false) where url.isWeb: self = .webhook(url)
     case (nil, nil, true): self = .manual
     default:
       throw .rollout("`\(name)` must be a command with an absolute path, a webhook at an http:// URL, or manual")
     }
   }
+}
+
+extension String {
+  /// What may stand in a request line as it is.
+  fileprivate var isWeb: Bool { hasPrefix("http://") && utf8.allSatisfy { (0x21...0x7e).contains($0) } }
 }
 
 extension AdminError {

@@ -14,14 +14,16 @@ enum WebCall {
   /// POSTs JSON.
   /// - Returns: why it failed; nil: answered with 2xx.
   static func post(_ url: String, body: String, limit: Duration) async -> String? {
-    guard url.hasPrefix("http://") else { return "\(url) is no http:// URL" }
+    // What comes after the path may be a token: reasons are kept, and shown to whoever may look.
+    let shown = url.prefix { $0 != "?" }
+    guard url.hasPrefix("http://") else { return "\(shown) is no http:// URL" }
     let rest = url.dropFirst(7)
     let authority = rest.prefix { $0 != "/" && $0 != "?" }
     let path = rest.dropFirst(authority.count)
     var host = String(authority), port = 80
     if let colon = authority.lastIndex(of: ":"), !authority.hasSuffix("]") {
       guard let number = Int(authority[authority.index(after: colon)...]), (1...65_535).contains(number) else {
-        return "\(url) has no valid port"
+        return "\(shown) has no valid port"
       }
       (host, port) = (String(authority[..<colon]), number)
     }
@@ -31,9 +33,9 @@ enum WebCall {
       let (status, _) = try await exchange(
         .POST, path.isEmpty ? "/" : String(path), host: String(authority), body: body, limit: limit
       ) { try await $0.connect(host: target.host, port: target.port) { open($0) } }
-      return (200..<300).contains(status) ? nil : "\(url) answered \(status)"
+      return (200..<300).contains(status) ? nil : "\(shown) answered \(status)"
     } catch {
-      return "\(url): \(error)"
+      return "\(shown): \(error)"
     }
   }
 

@@ -50,6 +50,35 @@ struct Case: Sendable, CustomTestStringConvertible {
     #expect(lines[1].dropFirst(lines[2].count - 1).hasPrefix("ppp"))
   }
 
+  @Test(arguments: [
+    "admin: { socket: /s, nothing: 1, token: hunter2hunter2hunter2 }",
+    "admin: { token: \"hunter2hunter2, hunter2\", nothing: 1 }",
+    "admin: { tokne: hunter2hunter2hunter2 }",
+    "admin:\n  read_token: hunter2hunter2hunter2",
+    "admin:\n  token: hunter2",
+    "admin:\n  token:\n    hunter2",
+    "admin:\n  token: |\n    hunter2 hunter2 hunter2",
+    "secret: 'hunter2'",
+    "secret: [hunter2]",
+    "peers: { key: /hunter2, bnd: x }",
+    "vips: { v: { interface: eth0, addresses: 192.0.2.1, router-id: 5, version: 2, password: hunter2hunter2 } }",
+    "bgp: { as: 65000, router-id: 192.0.2.1, speakers: { t: { address: 192.0.2.2, as: 65001, password: hunter2, no: 1 } } }",
+  ])
+  func noSecretIsInAMessage(source: String) throws {
+    let error = #expect(throws: ConfigError.self) { try Config.load(source, file: "a", baseDirectory: "/") }
+    let text = try #require(error).diagnostics.map { $0.text(source: source) }.joined()
+    #expect(!text.contains("hunter2"), "\(text)")
+  }
+
+  @Test func aMaskedLineKeepsItsColumns() throws {
+    let source = "admin: { token: hunter2hunter2hunter2, nothing: 1 }"
+    let error = #expect(throws: ConfigError.self) { try Config.load(source, file: "a", baseDirectory: "/") }
+    let wrong = try #require(error?.diagnostics.first { $0.severity == .error })
+    let lines = wrong.text(source: source).split(separator: "\n")
+    #expect(lines[1] == "  admin: { token: *********************, nothing: 1 }")
+    #expect(lines[2].count - 1 == 2 + 39)
+  }
+
   @Test func allErrorsOfAFileAreCollectedInItsOrder() {
     let found = Snippet.file(
       "workers: x\nlisteners:\n  a: { bind: y, protocol: tcp, pool: nope }\npools:\n  p: { backends: [z], probe: q }\n"
