@@ -68,7 +68,7 @@ struct Exchange: BitwiseCopyable {
     /// Its backend speaks HTTP/2.
     static let toBranch = Flags(rawValue: 16_777_216)
     /// How its body is framed is decided with its backend, which may choose what it speaks.
-    static let undecided = Flags(rawValue: 67_108_864)
+    static let undecided = Flags(rawValue: 268_435_456)
     /// Its backend has chosen otherwise than it did before.
     static let protocolChanged = Flags(rawValue: 134_217_728)
     /// The next try is not sent on a kept-alive connection.
