@@ -111,12 +111,15 @@ package struct ExplainReport: Codable, Hashable, Sendable {
   package var pool: String?
   /// What the client would be answered without a backend.
   package var problem: String?
+  /// What the client's site has to do with it.
+  package var site: String?
   package var picks: [Pick]
 
   package init(
     worker: Int, generation: UInt64, listener: String, path: String, rules: [Rule], pool: String?, problem: String?,
-    picks: [Pick]
+    site: String? = nil, picks: [Pick]
   ) {
+    self.site = site
     self.worker = worker
     self.generation = generation
     self.listener = listener

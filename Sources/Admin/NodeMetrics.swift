@@ -17,6 +17,7 @@ package enum NodeMetrics {
         metrics.sample([("listener", listener.name), ("code", String(code))], count)
       }
     }
+    sites(status.listeners, &metrics)
     metrics.begin(
       "sluice_listener_request_duration_seconds", .histogram, "From a request's head to the end of its response.")
     for listener in status.listeners { metrics.histogram([("listener", listener.name)], listener.requestTimes) }
@@ -29,6 +30,20 @@ package enum NodeMetrics {
     tls(status, &metrics)
     if let tracing = status.tracing { self.tracing(tracing, &metrics) }
     return metrics.text
+  }
+
+  private static func sites(_ listeners: [ListenerReport], _ metrics: inout Exposition) {
+    let rows = listeners.flatMap { listener in
+      (listener.sites ?? [:]).sorted { $0.key < $1.key }.map { site, counts in
+        (labels: [("listener", listener.name), ("site", site)], counts: counts)
+      }
+    }
+    guard !rows.isEmpty else { return }
+    metrics.begin("sluice_listener_site_forwarded", .counter, "Requests passed on to the site that their cookie names.")
+    for row in rows { metrics.sample(row.labels, row.counts.forwarded) }
+    metrics.begin(
+      "sluice_listener_site_kept", .counter, "Requests served here, since their cookie's site was not well.")
+    for row in rows { metrics.sample(row.labels, row.counts.kept) }
   }
 
   private static func node(_ status: StatusReport, _ metrics: inout Exposition) {

@@ -103,8 +103,11 @@ package struct ListenerReport: Codable, Hashable, Sendable {
   package var requestTimes = LatencyReport()
   /// Absent in clear.
   package var tls: TLSReport?
+  /// By other site that clients may belong to; absent without `affinity`.
+  package var sites: [String: SiteTrafficReport]?
 
   package enum CodingKeys: String, CodingKey {
+    case sites
     case name, `protocol`, binds, pools, connections, accepted, refused, requests, inFlight, malformed, rateLimited,
       timeouts
     case dropped, responses, requestTimes, tls
@@ -119,6 +122,19 @@ package struct ListenerReport: Codable, Hashable, Sendable {
     self.name = name
     self.protocol = `protocol`
     self.binds = binds
+  }
+}
+
+/// Requests whose cookie names another site.
+package struct SiteTrafficReport: Codable, Hashable, Sendable {
+  /// Passed on to it.
+  package var forwarded: UInt64
+  /// Served here, since it was not well.
+  package var kept: UInt64
+
+  package init(forwarded: UInt64, kept: UInt64) {
+    self.forwarded = forwarded
+    self.kept = kept
   }
 }
 

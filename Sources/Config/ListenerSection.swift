@@ -36,6 +36,7 @@ extension Reader {
       udp.read("max-sessions", .integer(1...10_000_000), into: &result.udp.maxSessions)
       udp.read("replies", .integer(1...1_000_000), into: &result.udp.replies)
     }
+    fields.with("affinity", .affinity) { result.affinity = affinity($0, result) }
     fields.with("tls", .listenerTLS) { result.tls = listenerTLS($0, result) }
     result.routes = routes(fields, entry, result)
     return result
@@ -163,7 +164,7 @@ extension Reader {
     let timeouts = nested("timeouts", .listenerTimeouts)
     if transport != .udp { refuse(["udp"], in: fields, "udp") }
     if transport != .http {
-      refuse(["http", "http2"], in: fields, "http")
+      refuse(["http", "http2", "affinity"], in: fields, "http")
       if let limits { refuse(["request-rate", "head", "uri", "headers", "body"], in: limits, "http") }
     }
     switch transport {

@@ -140,7 +140,15 @@ extension Reader {
   }
 
   private func cookie(_ fields: Fields) -> Persistence? {
-    let name = fields.has("name") ? fields.value("name", .token) : "SLUICE"
+    guard let cookie = insertedCookie(fields, "SLUICE") else { return nil }
+    return .cookie(name: cookie.name, maxAge: cookie.maxAge, sameSite: cookie.sameSite, secure: cookie.secure)
+  }
+
+  /// - Parameter usual: its name when none is given.
+  func insertedCookie(_ fields: Fields, _ usual: String) -> (
+    name: String, maxAge: Duration?, sameSite: String?, secure: Bool
+  )? {
+    let name = fields.has("name") ? fields.value("name", .token) : usual
     let sites = ["strict": "Strict", "lax": "Lax", "none": "None"]
     let site = fields.value("same-site", Kind<String>.choice(["strict", "lax", "none"].map { ($0, sites[$0] ?? $0) }))
     var secure = false
@@ -148,8 +156,7 @@ extension Reader {
     if site == "None", !secure {
       fields.error(at: "same-site", "`same-site`: browsers drop a cookie with `none` unless `secure` is true")
     }
-    guard let name else { return nil }
-    return .cookie(
-      name: name, maxAge: fields.value("max-age", .duration(atLeast: .seconds(1))), sameSite: site, secure: secure)
+    let maxAge = fields.value("max-age", .duration(atLeast: .seconds(1)))
+    return name.map { ($0, maxAge, site, secure) }
   }
 }

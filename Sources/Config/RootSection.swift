@@ -28,6 +28,7 @@ extension Reader {
       result.names = read.service
       result.pools += read.watching
     }
+    checkAffinities(&result)
     fields.read("vip-realtime", .boolean, into: &result.isVIPRealtime)
     fields.with("floating-ips", .floating) { result.floating = floating($0, result) }
     if result.floating != nil, result.state == nil {

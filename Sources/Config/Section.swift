@@ -22,7 +22,7 @@ struct Section: Sendable {
 
   static let listener = Section(
     "listener", "bind", "protocol", "accept-proxy-from", "access", "limits", "timeouts", "http", "udp", "tls", "pool",
-    "http2",
+    "http2", "affinity",
     "routes"
   )
   static let bind = Section("bind", "address", "mode")
@@ -34,6 +34,7 @@ struct Section: Sendable {
     "http", "x-forwarded", "forwarded", "via", "request-id", "trust-request-id", "allow-connect", "max-requests")
   static let http2 = Section("http2", "enabled", "max-streams", "stream-window", "connection-window", "limits")
   static let http2Limits = Section("limits", "resets", "settings", "pings", "idle-frames", "continuations")
+  static let affinity = Section("affinity", "cookie", "forward")
   static let udp = Section("udp", "balance", "idle", "max-sessions", "replies")
 
   static let tickets = Section("tls", "ticket-keys", "ticket-rotation")
@@ -143,7 +144,8 @@ struct Section: Sendable {
     "track", "pool", "interface", "listener", "script", "weight", "every", "timeout", "rise", "fall")
 
   static let all = [
-    root, secret, accessLog, admin, node, peers, listener, bind, access, limits, listenerTimeouts, http, udp, route,
+    root, secret, accessLog, admin, node, peers, listener, bind, access, limits, listenerTimeouts, http, udp, affinity,
+    route,
     match,
     path, field, tickets, listenerTLS, certificate, clientAuth, poolTLS, clientCertificate, http2, http2Limits,
     redirect, respond, rewrite, headers, routeTimeouts, retry, pool, backend, poolTimeouts, queue, balance,

@@ -17,6 +17,8 @@ package struct Listener: Hashable, Sendable {
   package var udp = UDPOptions()
   /// nil: cleartext.
   package var tls: ListenerTLS?
+  /// nil: clients belong to no site.
+  package var affinity: SiteAffinity?
 
   package init(name: String, transport: Transport, binds: [Bind], routes: [Route]) {
     self.name = name

@@ -3,6 +3,9 @@ package enum LogField: String, Hashable, Sendable, CaseIterable {
   case time, listener, client, method, host, path
   case `protocol`, tls, status, route, pool, backend
   case grpcStatus = "grpc_status"
+  /// What a client's site has to do with it, and what was done about it.
+  case site
+  case siteDeed = "site_deed"
   case tries
   case bytesIn = "bytes_in"
   case bytes

@@ -76,6 +76,7 @@ package struct WorldDiff: Hashable, Sendable, CustomStringConvertible {
       note("timeouts", before.timeouts, after.timeouts, &details)
       note("http", before.http, after.http, &details)
       note("udp", before.udp, after.udp, &details)
+      note("affinity", before.affinity, after.affinity, &details)
       return details
     }
   }

@@ -27,6 +27,11 @@ enum BackendColumn: Int, CaseIterable {
   case status1xx, status2xx, status3xx, status4xx, status5xx
 }
 
+/// Columns of a worker's rows for the sites that a listener's clients may belong to.
+enum SiteColumn: Int, CaseIterable {
+  case forwarded, kept
+}
+
 /// Columns of the rows that all workers write.
 enum LoadColumn: Int, CaseIterable {
   case inFlight
@@ -43,6 +48,7 @@ enum LoopColumn: Int, CaseIterable {
 final class WorkerCounters: Sendable {
   let listeners: SharedCounters
   let backends: SharedCounters
+  let sites: SharedCounters
   /// From a request's head to the end of its response, by listener.
   let requestTimes: LatencyTable
   /// From a try to the head of the backend's response, by slot.
@@ -57,6 +63,7 @@ final class WorkerCounters: Sendable {
     turns = try LatencyTable(rows: 1)
     listeners = try SharedCounters(rows: limits.listeners, columns: ListenerColumn.allCases.count)
     backends = try SharedCounters(rows: limits.backends, columns: BackendColumn.allCases.count)
+    sites = try SharedCounters(rows: limits.sites, columns: SiteColumn.allCases.count)
     requestTimes = try LatencyTable(rows: limits.listeners)
     responseTimes = try LatencyTable(rows: limits.backends)
   }
@@ -67,6 +74,13 @@ final class WorkerCounters: Sendable {
 
   @inline(__always) func add(_ backend: BackendSlot, _ column: BackendColumn, _ value: Int = 1) {
     backends.bump(Int(backend.index), column.rawValue, value)
+  }
+
+  func add(site row: UInt32, _ column: SiteColumn) { sites.bump(Int(row), column.rawValue, 1) }
+
+  func read(site row: UInt32) -> SiteStatistics {
+    func value(_ column: SiteColumn) -> UInt64 { UInt64(clamping: sites.load(Int(row), column.rawValue)) }
+    return SiteStatistics(forwarded: value(.forwarded), kept: value(.kept))
   }
 
   /// For a new backend in an old slot; what a worker counts in this very moment may get lost.

@@ -5,7 +5,7 @@ import Reactor
 import Routing
 import Synchronization
 package import TLS
-package import Telemetry
+import Telemetry
 
 /// Why a World cannot be served. Nothing has changed then.
 package enum DataPlaneError: Error, Hashable, Sendable, CustomStringConvertible {
@@ -15,6 +15,7 @@ package enum DataPlaneError: Error, Hashable, Sendable, CustomStringConvertible 
   case material(owner: String, MaterialError)
   case tooManyListeners(Int)
   case tooManyBackends(Int)
+  case tooManySites(Int)
   case thread(Errno)
 
   package var description: String {
@@ -25,6 +26,7 @@ package enum DataPlaneError: Error, Hashable, Sendable, CustomStringConvertible 
     case .material(let owner, let error): "\(owner): \(error)"
     case .tooManyListeners(let limit): "more than \(limit) listeners"
     case .tooManyBackends(let limit): "more than \(limit) backends"
+    case .tooManySites(let limit): "more than \(limit) sites of listeners"
     case .thread(let error): "cannot start a worker: \(error)"
     }
   }
@@ -37,6 +39,8 @@ package final class DataPlane: Sendable {
     var persistenceLimits: [String: Int] = [:]
     var listenerRows: [String: UInt32] = [:]
     var poolRows: [String: UInt32] = [:]
+    /// By listener and other site.
+    var siteRows: [String: [String: UInt32]] = [:]
     var binds: [BindKey: Bound] = [:]
     var tables: [String: PickTable] = [:]
     var versionTables: [String: [PickTable]] = [:]
@@ -141,6 +145,9 @@ package final class DataPlane: Sendable {
       var next = state
       assignRows(world.topology, &next)
       guard next.listenerRows.count <= shared.limits.listeners else { throw .tooManyListeners(shared.limits.listeners) }
+      guard next.siteRows.values.reduce(0, { $0 + $1.count }) <= shared.limits.sites else {
+        throw .tooManySites(shared.limits.sites)
+      }
       for standing in world.standings.joined() where Int(standing.slot.index) >= shared.limits.backends {
         throw .tooManyBackends(shared.limits.backends)
       }
@@ -167,6 +174,12 @@ package final class DataPlane: Sendable {
     }
     for pool in topology.pools where state.poolRows[pool.name] == nil {
       state.poolRows[pool.name] = UInt32(state.poolRows.count)
+    }
+    for listener in topology.listeners {
+      for site in listener.affinity?.forward.map(\.site) ?? [] where state.siteRows[listener.name]?[site] == nil {
+        let count = state.siteRows.values.reduce(0) { $0 + $1.count }
+        state.siteRows[listener.name, default: [:]][site] = UInt32(count)
+      }
     }
   }
 
@@ -241,7 +254,8 @@ package final class DataPlane: Sendable {
         do throws(RouteTableError) {
           listeners[Int(row)] = try CompiledListener(
             row: row, model: listener, poolRows: state.poolRows,
-            tls: state.encryption.context(listener: listener.name))
+            tls: state.encryption.context(listener: listener.name), siteRows: state.siteRows[listener.name] ?? [:],
+            ailments: listener.affinity?.ailments(world) ?? [:])
         } catch {
           throw .pattern(listener: listener.name, place: error.place, pattern: error.pattern, "\(error.reason)")
         }
@@ -349,44 +363,5 @@ package final class DataPlane: Sendable {
     for handle in handles.dropFirst() { handle.join() }
     // A reader of the log that does not read must not keep the node from ending.
     if sink.stop(within: 1000) { logger.join() }
-  }
-
-  private func responseTimes(_ slot: BackendSlot) -> LatencyHistogram {
-    counters.reduce(LatencyHistogram()) { $0 + $1.responseTimes.read(slot.index) }
-  }
-
-  /// A reading of all counters, those of earlier processes in them.
-  package func statistics() -> DataPlaneStatistics {
-    let (listenerRows, poolRows, owners, retired, earlier) = state.withLock { state in
-      (state.listenerRows, state.poolRows, state.owners, state.retired, state.earlier)
-    }
-    var result = DataPlaneStatistics()
-    result.workers = workers
-    result.droppedLogLines = UInt64(sink.dropped) + earlier.droppedLogLines
-    result.loops = counters.enumerated().map { number, counter in
-      let own = counter.readLoop()
-      return number < earlier.loops.count ? own + earlier.loops[number] : own
-    }
-    for (name, row) in listenerRows {
-      var sum = ListenerStatistics()
-      for counter in counters {
-        sum = sum + counter.read(listener: Int(row))
-        sum.requestTimes = sum.requestTimes + counter.requestTimes.read(row)
-      }
-      result.listeners[name] = earlier.listeners[name].map { sum + $0 } ?? sum
-    }
-    for name in poolRows.keys {
-      result.responseTimes[name] =
-        (earlier.responseTimes[name] ?? LatencyHistogram()) + (retired[name] ?? LatencyHistogram())
-    }
-    for (slot, key) in owners {
-      var sum = BackendStatistics()
-      for counter in counters { sum = sum + counter.read(backend: Int(slot.index)) }
-      sum.inFlight = UInt64(clamping: shared.loads.load(Int(slot.index), LoadColumn.inFlight.rawValue))
-      if sum.requests > 0 { sum.responseTimes = responseTimes(slot) }
-      result.responseTimes[key.pool] = (result.responseTimes[key.pool] ?? LatencyHistogram()) + sum.responseTimes
-      result.backends[slot] = earlier[key].map { sum + $0 } ?? sum
-    }
-    return result
   }
 }

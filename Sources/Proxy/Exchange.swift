@@ -2,6 +2,7 @@ import Balance
 import HTTP
 import Model
 import Reactor
+import Routing
 
 /// One request and its response, or one TCP connection: what ties a client's stream to a backend's.
 struct Exchange: BitwiseCopyable {
@@ -97,6 +98,7 @@ struct Exchange: BitwiseCopyable {
   var attempts: UInt8 = 0
   /// A group of the pool's `CompiledSplit`.
   var version = Exchange.anyVersion
+  var site = SiteChoice.off
   /// What `tried`, `wanted` and `index` refer to: `CompiledPool.layout`; 0: nothing yet.
   var layout: UInt64 = 0
   /// The end of its wait for a backend with room; 0: it has not waited.

@@ -8,6 +8,8 @@ import Synchronization
 package struct DataPlaneLimits: Sendable {
   package var listeners = 65_536
   package var backends = 65_536
+  /// Sites that clients of listeners may belong to, over all listeners.
+  package var sites = 4_096
   /// Connections of one worker, to clients and backends together.
   package var connections = 1 << 20
   /// Bytes of one worker that may wait for slow peers.

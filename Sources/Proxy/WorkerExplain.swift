@@ -96,7 +96,13 @@ extension Worker {
       return result
     }
     result.route = route
-    guard let row = poolRow(listener.actions[route]), let pool = current.pools[Int(row)] else { return result }
+    var action = listener.actions[route]
+    if let affinity = listener.affinity, !question.head.isEmpty, poolRow(action) != nil {
+      let choice = chooseSite(affinity)
+      result.site = affinity.explain(choice)
+      if choice.isForward, let other = affinity.other(choice) { action = other.route }
+    }
+    guard let row = poolRow(action), let pool = current.pools[Int(row)] else { return result }
     result.pool = pool.model.name
     exchanges[exchange].pool = row
     exchanges[exchange].layout = pool.layout

@@ -226,6 +226,11 @@ extension Worker {
     {
       outgoing.append(cookie.lines[backend])
     }
+    if exchanges[exchange].site.bindsHere, responseHead.status >= 200,
+      let affinity = snapshot(of: exchanges[exchange].epoch).listeners[Int(exchanges[exchange].listener)]?.affinity
+    {
+      outgoing.append(affinity.line)
+    }
     outgoing.append("\r\n")
   }
 

@@ -112,6 +112,13 @@ extension Worker {
       log.block.append(",\"grpc_status\":")
       log.block.append(decimal: UInt64(exchanges[exchange].grpcStatus))
     }
+    if let (site, deed) = siteForLog(exchange, listener) {
+      log.block.append(",\"site\":\"")
+      log.block.append(json: site)
+      log.block.append("\",\"site_deed\":\"")
+      log.block.append(deed)
+      log.block.append("\"")
+    }
     log.block.append(",\"tries\":")
     log.block.append(decimal: UInt64(exchanges[exchange].tries))
     log.block.append(",\"bytes_in\":")

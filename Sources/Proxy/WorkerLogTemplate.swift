@@ -10,6 +10,7 @@ struct LogLine {
   var pool: CompiledPool?
   var backend: Int?
   var tls: StaticString?
+  var site: (name: String, deed: StaticString)?
   var status: Int64 = -1
   var grpcStatus: Int64 = -1
   var tries: Int64 = -1
@@ -39,6 +40,7 @@ extension Worker {
     var line = LogLine(listener: listener, client: streams[state.client].source, reason: state.ending.text)
     (line.route, line.pool, line.backend) = (route, pool, backend)
     line.tls = tlsVersion(state.client)
+    line.site = siteForLog(exchange, listener)
     line.status = Int64(state.status)
     if state.flags.contains(.grpc), state.grpcStatus != Exchange.noStatus { line.grpcStatus = Int64(state.grpcStatus) }
     line.tries = Int64(state.tries)
@@ -86,6 +88,8 @@ extension Worker {
         dash()
       }
     case .grpcStatus: append(line.grpcStatus)
+    case .site: if let site = line.site { log.block.append(json: site.name) } else { dash() }
+    case .siteDeed: if let site = line.site { log.block.append(site.deed) } else { dash() }
     case .tries: append(line.tries)
     case .bytesIn: append(line.bytesIn)
     case .bytes: append(line.bytes)

@@ -102,7 +102,9 @@ extension Worker {
     switch action.action {
     case .respond(let response): answer(exchange, response, headLength: headLength, action)
     case .redirect(let redirect): answer(exchange, redirect, headLength: headLength, action)
-    case .pool, .split: forward(exchange, index, listener, action, headLength: headLength)
+    case .pool, .split:
+      let elsewhere = listener.affinity.flatMap { routeToSite(exchange, $0) }
+      forward(exchange, index, listener, elsewhere ?? action, headLength: headLength)
     }
   }
 

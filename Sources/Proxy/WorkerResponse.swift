@@ -3,6 +3,7 @@ import HTTP
 import Kernel
 import Model
 import Reactor
+import Routing
 
 /// A backend's bytes become the response.
 extension Worker {
@@ -194,12 +195,19 @@ extension Worker {
     settleClientConnection(exchange)
     stopRetrying(exchange)
     let listener = snapshot(of: exchanges[exchange].epoch).listeners[Int(exchanges[exchange].listener)]
-    writeResponseHead(exchange, listener?.actions[Int(exchanges[exchange].route)], viaLine: listener?.viaLine ?? [])
+    writeResponseHead(exchange, responseRoute(exchange, listener), viaLine: listener?.viaLine ?? [])
     guard !outgoing.overflowed else { return backendFailed(exchange, .malformedResponse) }
     if responseHead.upgrade { return beginUpgrade(exchange, length) }
     if exchanges[exchange].responseBody.isEmpty { exchanges[exchange].flags.insert(.responseDone) }
     waitForResponse(exchange)
     passResponseBody(exchange, from: length)
+  }
+
+  /// Whose edits the response gets; nil: another site has made them.
+  @inline(__always)
+  private mutating func responseRoute(_ exchange: UInt32, _ listener: CompiledListener?) -> CompiledRoute? {
+    if exchanges[exchange].site.isForward { return nil }
+    return listener?.actions[Int(exchanges[exchange].route)]
   }
 
   /// The next response on this connection is likely to be as large as this one.

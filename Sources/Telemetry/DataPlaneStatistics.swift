@@ -56,6 +56,8 @@ package struct ListenerStatistics: Hashable, Codable, Sendable {
   /// From a request's head to the end of its response (HTTP).
   package var requestTimes = LatencyHistogram()
   package var tls = HandshakeStatistics()
+  /// By other site that its clients may belong to.
+  package var sites: [String: SiteStatistics] = [:]
 
   package init() {}
 
@@ -76,7 +78,25 @@ package struct ListenerStatistics: Hashable, Codable, Sendable {
     sum.http2 = left.http2 + right.http2
     sum.requestTimes = left.requestTimes + right.requestTimes
     sum.tls = left.tls + right.tls
+    sum.sites.merge(right.sites, uniquingKeysWith: +)
     return sum
+  }
+}
+
+/// Requests whose cookie names another site.
+package struct SiteStatistics: Hashable, Codable, Sendable {
+  /// Passed on to it.
+  package var forwarded: UInt64 = 0
+  /// Served here, since it was not well.
+  package var kept: UInt64 = 0
+
+  package init(forwarded: UInt64 = 0, kept: UInt64 = 0) {
+    self.forwarded = forwarded
+    self.kept = kept
+  }
+
+  package static func + (left: SiteStatistics, right: SiteStatistics) -> SiteStatistics {
+    SiteStatistics(forwarded: left.forwarded &+ right.forwarded, kept: left.kept &+ right.kept)
   }
 }
 

@@ -23,6 +23,8 @@ package struct Explanation: Hashable, Sendable {
   package var pool: String?
   /// Why it goes to no pool; nil: it does.
   package var problem: String?
+  /// What the client's site has to do with it; nil: nothing.
+  package var site: String?
   /// The path as routes see it.
   package var path = ""
   /// One for each try; one for a request that nobody sent.

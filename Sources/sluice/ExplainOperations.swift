@@ -105,7 +105,7 @@ extension ExplainReport {
   init(_ found: Explanation, listener: String, rules: [Rule]) {
     self.init(
       worker: found.worker, generation: found.generation, listener: listener, path: found.path, rules: rules,
-      pool: found.pool, problem: found.problem, picks: found.picks.map { Pick($0) })
+      pool: found.pool, problem: found.problem, site: found.site, picks: found.picks.map { Pick($0) })
   }
 }
 

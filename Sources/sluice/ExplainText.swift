@@ -13,6 +13,7 @@ enum ExplainText {
     }
     if !rules.isEmpty { text += rules.render(colours: colours) }
     if let problem = report.problem { text += "\nanswer: \(problem.printable)\n" }
+    if let site = report.site { text += "\nsite: \(site.printable)\n" }
     for pick in report.picks { text += "\n" + render(pick, report, colours) }
     return text
   }

@@ -66,6 +66,9 @@ extension ListenerReport {
     requestTimes = LatencyReport(counts.requestTimes)
     responses = ResponsesReport(counts.responses)
     tls = listener.tls.map { TLSReport($0, counts.tls) }
+    if listener.affinity != nil {
+      sites = counts.sites.mapValues { SiteTrafficReport(forwarded: $0.forwarded, kept: $0.kept) }
+    }
   }
 }
 

@@ -62,7 +62,7 @@ import Testing
     #expect(topology.listeners.map(\.name) == ["web", "db", "dns"])
     #expect(
       topology.pools.map(\.name) == [
-        "web", "api", "db", "dns", "calls", "batch", "site:eu-1", "site:us-1", "dns:other.example.com.",
+        "web", "api", "db", "dns", "calls", "us-front", "batch", "site:eu-1", "site:us-1", "dns:other.example.com.",
       ])
   }
 
@@ -113,6 +113,10 @@ import Testing
     expected.limits.bodyBytes = 100 << 20
     expected.http.via = "sluice"
     expected.http.maxRequests = 10_000
+    var affinity = SiteAffinity(site: "eu-1")
+    (affinity.maxAge, affinity.sameSite, affinity.secure) = (.seconds(86_400), "Lax", true)
+    affinity.forward = [.init(site: "us-1", pool: "us-front")]
+    expected.affinity = affinity
     expected.routes = topology.listeners[0].routes
     #expect(topology.listeners[0] == expected)
   }

@@ -1,0 +1,57 @@
+import Model
+import Wire
+
+/// An inserted cookie: its value is a keyed hash of the pool's and the backend's name.
+///
+/// Opaque, not forgeable without the secret, and the same after every reload, on every
+/// node that has the secret. There is nothing to decode: a value that is not in the
+/// table is not a cookie of ours.
+struct StickyCookie: Sendable {
+  let name: [UInt8]
+  /// By backend index: "Set-Cookie: name=value; …\r\n".
+  let lines: [[UInt8]]
+  private let indices: [UInt64: Int]
+
+  init(pool: Pool, name: String, maxAge: Duration?, sameSite: String?, secure: Bool, secret: String) {
+    self.name = Array(name.utf8)
+    var attributes = "; Path=/; HttpOnly"
+    if let maxAge { attributes += "; Max-Age=\(maxAge.components.seconds)" }
+    if let sameSite {
+      attributes += "; SameSite=\(sameSite.prefix(1).uppercased())\(sameSite.dropFirst().lowercased())"
+    }
+    if secure { attributes += "; Secure" }
+    var keyed = SipHash(key: (0x736c_7569_6365_2d73, 0x7469_636b_792d_6b31))
+    keyed.update(secret)
+    let key = keyed.finish()
+    var lines: [[UInt8]] = []
+    var indices: [UInt64: Int] = [:]
+    for (index, backend) in pool.backends.enumerated() {
+      var hash = SipHash(key: (key, 0x636f_6f6b_6965_2d76))
+      hash.update(pool.name)
+      hash.update(0 as UInt8)
+      hash.update(backend.name)
+      let value = hash.finish()
+      let text = String(value, radix: 16)
+      let padded = String(repeating: "0", count: 16 - text.utf8.count) + text
+      lines.append(Array("Set-Cookie: \(name)=\(padded)\(attributes)\r\n".utf8))
+      indices[value] = index
+    }
+    self.lines = lines
+    self.indices = indices
+  }
+
+  /// The backend that a cookie's value stands for; exactly 16 lower-case hexadecimal digits.
+  func backend(of value: Span<UInt8>) -> Int? {
+    guard value.count == 16 else { return nil }
+    var number: UInt64 = 0
+    for index in value.indices {
+      let byte = value[index]
+      switch byte {
+      case UInt8(ascii: "0")...UInt8(ascii: "9"): number = number << 4 | UInt64(byte - UInt8(ascii: "0"))
+      case UInt8(ascii: "a")...UInt8(ascii: "f"): number = number << 4 | UInt64(byte - UInt8(ascii: "a") + 10)
+      default: return nil
+      }
+    }
+    return indices[number]
+  }
+}

@@ -1,0 +1,160 @@
+"""Two sites, a node in each: clients get a cookie of their site and are passed on to it while it is well; nothing goes in circles."""
+
+import json
+import subprocess
+
+from lib.node import Node
+from lib.origin import Origin
+from lib.scenario import contains, ensure, equal, wait
+from lib.wire import get
+
+LIMIT = 60
+SITES = {"eu-1": "us-1", "us-1": "eu-1"}
+
+
+class Site:
+    def __init__(self, s, name):
+        self.name = name
+        self.origin = Origin(s, f"origin-{name}")
+        s.port("shut")
+        self.node = Node(s, name=name, replace=[("NAME", name), ("OTHER", SITES[name])])
+        self.node.socket = s.path(f"{name}.sock")
+
+    def dns(self):
+        return {site["name"]: site["state"] for site in self.node.api("GET", "/v1/dns")[1]["sites"]}
+
+    def counts(self):
+        return next(one for one in self.node.status()["listeners"] if one["name"] == "web")["sites"]
+
+
+def run(s):
+    sites = {name: Site(s, name) for name in SITES}
+    eu, us = sites["eu-1"], sites["us-1"]
+    for site in sites.values():
+        site.node.wait_verdict("other", "front", "up")
+        wait(lambda: site.dns()["eu-1"] == site.dns()["us-1"] == "up", f"{site.name} sees both sites up")
+    first_time(s, eu, us)
+    passed_on(s, eu, us)
+    circles(s, eu, us)
+    told(s, eu, us)
+    drained(s, eu, us)
+    dead(s, eu, us)
+
+
+class Answer:
+    def __init__(self, text):
+        head, _, self.body = text.partition("\r\n\r\n")
+        lines = head.split("\r\n")
+        self.status = int(lines[0].split(" ")[1])
+        self.cookies = [line.split(": ", 1)[1] for line in lines if line.lower().startswith("set-cookie:")]
+        self.answered = [line.split(": ", 1)[1] for line in lines if line.lower().startswith("x-answered:")]
+
+
+def curl(s, site, path="/", cookie=None, jar=None, listener="web", h2=False, *more):
+    words = ["curl", "-s", "-i", "-m", "5", "--http2-prior-knowledge" if h2 else "--http1.1"]
+    words += ["-b", f"site={cookie}"] if cookie else []
+    words += ["-b", s.path(jar), "-c", s.path(jar)] if jar else []
+    words += [*more, f"http://127.0.0.1:{s.port(f'{listener}-{site.name}')}{path}"]
+    done = subprocess.run(list(map(str, words)), capture_output=True, timeout=10)
+    equal(done.returncode, 0, f"curl: {done.stderr}")
+    return Answer(done.stdout.decode())
+
+
+def where(eu, us, ask):
+    """The answer, and the request as that origin saw it that got exactly this one."""
+    before = {site.name: len(site.origin.requests) for site in (eu, us)}
+    answer = ask()
+    seen = [(site.name, one) for site in (eu, us) for one in site.origin.requests[before[site.name]:]]
+    equal(len(seen), 1, f"requests at origins ({answer.status})")
+    return answer, *seen[0]
+
+
+def first_time(s, eu, us):
+    with s.fact("a first-time client gets the cookie of the site that it came to, and keeps it"):
+        answer, at, _ = where(eu, us, lambda: curl(s, eu, jar="jar"))
+        equal((answer.status, at), (200, "eu-1"), "answer")
+        equal(answer.cookies, ["site=eu-1; Path=/; HttpOnly; Max-Age=3600; SameSite=Lax"], "cookie")
+        answer, at, _ = where(eu, us, lambda: curl(s, eu, jar="jar"))
+        equal((answer.status, at, answer.cookies), (200, "eu-1", []), "second answer")
+    with s.fact("an unknown value is ignored and set anew"):
+        for value in ("mars", "us-11", "EU-1", '"us-1"'):
+            answer, at, _ = where(eu, us, lambda: curl(s, eu, cookie=value))
+            equal((at, [cookie.split(";")[0] for cookie in answer.cookies]), ("eu-1", ["site=eu-1"]), value)
+
+
+def passed_on(s, eu, us):
+    for h2 in (False, True):
+        with s.fact(f"a client that was resolved to the wrong site is served by its own ({'h2' if h2 else 'h1'})"):
+            answer, at, seen = where(eu, us, lambda: curl(s, us, jar="jar", h2=h2))
+            equal((answer.status, at, answer.cookies), (200, "eu-1", []), "answer")
+            equal(seen.header("x-sluice-site"), None, "the mark at the origin")
+    with s.fact("the other site's rewrites and edits are made once, by it; bodies go along"):
+        answer, at, seen = where(eu, us, lambda: curl(s, us, "/api/x", "eu-1", None, "web", False, "-d", "b" * 20000))
+        equal((at, seen.target, seen.all("x-here"), answer.answered), ("eu-1", "/from-eu-1/x", ["eu-1"], ["eu-1"]), "request")
+        equal((seen.method, seen.body), ("POST", b"b" * 20000), "body")
+    with s.fact("retries are the pool's: the second door is open, and the site there knows no such name"):
+        for _ in range(4):
+            answer, at, _ = where(eu, us, lambda: curl(s, eu, cookie="ap-1"))
+            equal((answer.status, at, answer.cookies), (200, "us-1", []), "answer")
+        ensure(eu.node.backend("far", "shut")["connectFailures"] > 0, "the shut door was tried")
+
+
+def circles(s, eu, us):
+    with s.fact("a request that was passed on is not passed on again, and its cookie stays"):
+        before = eu.counts()
+        answer, at, seen = where(eu, us, lambda: curl(s, eu, "/", "us-1", None, "web", False, "-H", "X-Sluice-Site: us-1"))
+        equal((answer.status, at, answer.cookies, seen.header("x-sluice-site")), (200, "eu-1", [], None), "answer")
+        equal(eu.counts(), before, "counts")
+    for h2 in (False, True):
+        with s.fact(f"a site that leads to itself is gone to once ({'h2' if h2 else 'h1'})"):
+            answer, at, _ = where(eu, us, lambda: curl(s, eu, "/", "ap-1", None, "ring", h2))
+            equal((answer.status, at), (200, "eu-1"), "answer")
+            wait(lambda: next(one for one in eu.node.status()["listeners"] if one["name"] == "ring")["sites"]["ap-1"]["forwarded"] == 1 + h2, "it is counted")
+
+
+def told(s, eu, us):
+    with s.fact("counted, logged and explained"):
+        counts = wait(lambda: us.counts()["eu-1"]["forwarded"] == 3 and us.counts(), "3 were passed on from us-1")
+        equal(counts["eu-1"]["kept"], 0, "kept")
+        text = get(s.port("metrics-us-1"), "/metrics").text
+        contains(text, 'sluice_listener_site_forwarded_total{listener="web",site="eu-1"} 3')
+        entries = wait(lambda: [one for one in us.node.access_log("access-us-1.log") if one.get("site_deed") == "forwarded"], "a line")
+        equal({(one["site"], one["pool"], one["status"]) for one in entries}, {("eu-1", "other", 200)}, "log of us-1")
+        wait(lambda: {one.get("site_deed") for one in eu.node.access_log("access-eu-1.log")} >= {"bound", "own", "received"}, "deeds of eu-1")
+        url = f"http://127.0.0.1:{s.port('web-us-1')}/"
+        for header, words, pool in (("Cookie: site=eu-1", "passed on to eu-1", "other"), ("Cookie: a=b", "bound to this site", "web"),
+                                    ("X-Sluice-Site: eu-1", "another site has passed it on", "web")):
+            found = json.loads(us.node.must("explain", "GET", url, "-H", header, "--json"))
+            contains(found["site"], words)
+            equal(found["pool"], pool, header)
+        contains(us.node.must("explain", "GET", url, "-H", "Cookie: site=eu-1"), "passed on to eu-1")
+
+
+def drained(s, eu, us):
+    with s.fact("a site that is drained gets nobody: its clients are served here and bound anew; then it has them again"):
+        eu.node.must("dns", "site", "drain", "us-1")
+        answer, at, _ = where(eu, us, lambda: curl(s, eu, cookie="us-1"))
+        equal((at, [cookie.split(";")[0] for cookie in answer.cookies]), ("eu-1", ["site=eu-1"]), "answer")
+        url = f"http://127.0.0.1:{s.port('web-eu-1')}/"
+        contains(json.loads(eu.node.must("explain", "GET", url, "-H", "Cookie: site=us-1", "--json"))["site"], "drained by an operator")
+        eu.node.must("dns", "site", "ready", "us-1")
+        _, at, _ = where(eu, us, lambda: curl(s, eu, cookie="us-1"))
+        equal(at, "us-1", "site")
+    with s.fact("nobody is bound to a site that is drained itself"):
+        eu.node.must("dns", "site", "drain", "eu-1")
+        answer, at, _ = where(eu, us, lambda: curl(s, eu))
+        equal((answer.status, at, answer.cookies), (200, "eu-1", []), "answer")
+        eu.node.must("dns", "site", "ready", "eu-1")
+
+
+def dead(s, eu, us):
+    with s.fact("a site that is dead gets nobody once it is known, and has its clients again when it is back"):
+        us.node.process.kill()
+        eu.node.wait_verdict("other", "front", "down")
+        answer, at, _ = where(eu, us, lambda: curl(s, eu, cookie="us-1"))
+        equal((at, [cookie.split(";")[0] for cookie in answer.cookies]), ("eu-1", ["site=eu-1"]), "answer")
+        kept = eu.counts()["us-1"]
+        equal(kept["kept"], 2, "kept, with the drain")
+        s.figure("passed on by eu-1 to us-1", kept["forwarded"], f"served here instead: {kept['kept']}")
+        us.node = Node(s, name="us-1", replace=[("NAME", "us-1"), ("OTHER", "eu-1")])
+        wait(lambda: where(eu, us, lambda: curl(s, eu, cookie="us-1"))[1] == "us-1", "us-1 has its clients again")
