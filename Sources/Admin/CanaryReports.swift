@@ -14,9 +14,10 @@ package struct CanaryRequest: Codable, Hashable, Sendable {
   package var mostErrors: Double?
   /// Requests that one backend can carry at once.
   package var capacity: Int?
+  package var rate: Int?
 
   package enum CodingKeys: String, CodingKey {
-    case pool, version, steps, hold, samples, patience, capacity
+    case pool, version, steps, hold, samples, patience, capacity, rate
     case falseAlarms = "false_alarms"
     case mostErrors = "most_errors"
   }

@@ -41,9 +41,11 @@ package struct RolloutRequest: Codable, Hashable, Sendable {
   package var version: String?
   /// Requests that one backend can carry at once.
   package var capacity: Int?
+  /// Requests a second that one backend can answer.
+  package var rate: Int?
 
   package enum CodingKeys: String, CodingKey {
-    case pool, backends, update, undo, batch, soak, version, capacity
+    case pool, backends, update, undo, batch, soak, version, capacity, rate
     case maxUnavailable = "max_unavailable"
     case drainTimeout = "drain_timeout"
     case updateTimeout = "update_timeout"

@@ -119,19 +119,23 @@ package struct Canary: Codable, Hashable, Sendable {
   }
 
   private mutating func advanceIfThereIsRoom(_ block: CanaryBlock, at now: Int64, into effects: inout [Effect]) {
-    if let capacity = plan.capacity, capacity > 0, step + 1 < plan.steps.count {
-      let next = plan.steps[step + 1]
-      let needed = (block.inFlight * next + 100 * capacity - 1) / (100 * capacity)
-      if needed > block.carrying {
-        let reason =
-          "\(next)% of \(block.inFlight) requests in flight need \(needed) backends of version \(plan.version), "
-          + "and \(block.carrying) are up"
-        if waiting == nil { effects.append(.note("waits: \(reason)")) }
-        waiting = reason
-        return
-      }
+    if step + 1 < plan.steps.count, let reason = shortage(block, at: plan.steps[step + 1]) {
+      if waiting == nil { effects.append(.note("waits: \(reason)")) }
+      waiting = reason
+      return
     }
     advance(at: now, into: &effects)
+  }
+
+  /// Why the canary's backends could not carry this share of the load; nil: they can.
+  private func shortage(_ block: CanaryBlock, at share: Int) -> String? {
+    switch Need(capacity: plan.capacity, rate: plan.rate, of: block.load, share: share) {
+    case nil: return nil
+    case .unknown: return "the pool's requests a second are being counted"
+    case .backends(let needed, let load):
+      guard needed > block.carrying else { return nil }
+      return "\(share)% of \(load) need \(needed) backends of version \(plan.version), and \(block.carrying) are up"
+    }
   }
 
   private mutating func advance(at now: Int64, into effects: inout [Effect]) {

@@ -20,6 +20,8 @@ package struct CanaryPlan: Codable, Hashable, Sendable {
   package var mostErrors: Double?
   /// Requests that one backend can carry at once; a step that needs more than there are waits.
   package var capacity: Int?
+  /// Requests a second that one backend can answer, likewise.
+  package var rate: Int?
 
   /// Answers before `mostErrors` is asked.
   package static let fewest: UInt64 = 50
@@ -57,8 +59,8 @@ package struct CanaryBlock: Hashable, Sendable {
   package var control: Side
   /// Backends of the canary that are up and ready.
   package var carrying = 1
-  /// Requests of both versions that are under way.
-  package var inFlight = 0
+  /// Of both versions.
+  package var load = PoolLoad()
 
   package init(canary: Side, control: Side) {
     self.canary = canary

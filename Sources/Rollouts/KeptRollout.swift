@@ -55,7 +55,7 @@ extension Rollout {
     for span in [plan.drainTimeout, plan.updateTimeout, plan.healthTimeout, plan.settle, plan.soak] {
       guard KeptRollout.isSound(span) else { return false }
     }
-    for number in [plan.batch, plan.maxUnavailable, items.count, plan.capacity ?? 1] {
+    for number in [plan.batch, plan.maxUnavailable, items.count, plan.capacity ?? 1, plan.rate ?? 1] {
       guard KeptRollout.isSound(number: number) else { return false }
     }
     guard plan.method.isSound, plan.undo.map(\.isSound) ?? true else { return false }
@@ -84,7 +84,9 @@ extension Canary {
   fileprivate var isSound: Bool {
     guard plan.steps.indices.contains(step), plan.steps.allSatisfy({ (1...100).contains($0) }) else { return false }
     guard KeptRollout.isSound(plan.hold), KeptRollout.isSound(plan.patience) else { return false }
-    guard KeptRollout.isSound(plan.samples), KeptRollout.isSound(number: plan.capacity ?? 1) else { return false }
+    guard KeptRollout.isSound(plan.samples), KeptRollout.isSound(number: plan.capacity ?? 1),
+      KeptRollout.isSound(number: plan.rate ?? 1)
+    else { return false }
     guard !history.isEmpty, KeptRollout.isSound(number: history.count) else { return false }
     for step in history {
       guard KeptRollout.isSound(step.since), KeptRollout.isSound(step.until ?? 0) else { return false }

@@ -200,13 +200,15 @@ package struct Rollout: Codable, Hashable, Sendable {
     let out = pool.backends.filter { !$0.value.carries && !own.contains($0.key) }.count
     var room = min(plan.batch, plan.maxUnavailable - out)
     if room <= 0 { waiting = "\(out) other backends take no traffic, and no more than \(plan.maxUnavailable) may" }
-    if waiting == nil, let capacity = plan.capacity, capacity > 0 {
-      let carrying = pool.backends.values.count { $0.carries }
+    if waiting == nil {
       // What stays must carry what the whole pool carries now.
-      let needed = (pool.inFlight + capacity - 1) / capacity
-      room = min(room, carrying - needed)
-      if room <= 0 {
-        waiting = "\(pool.inFlight) requests are in flight: \(needed) of \(carrying) backends are needed for them"
+      switch Need(capacity: plan.capacity, rate: plan.rate, of: pool.load) {
+      case nil: break
+      case .unknown: waiting = "the pool's requests a second are being counted"
+      case .backends(let needed, let load):
+        let carrying = pool.backends.values.count { $0.carries }
+        room = min(room, carrying - needed)
+        if room <= 0 { waiting = "\(load) need \(needed) of \(carrying) backends" }
       }
     }
     if let waiting {

@@ -15,10 +15,15 @@ package enum RolloutEvent: Hashable, Sendable {
 /// A pool as a rollout sees it.
 package struct PoolObservation: Hashable, Sendable {
   package var backends: [String: BackendObservation]
+  /// Requests a second; nil: not known yet.
+  package var perSecond: Int?
 
-  package init(backends: [String: BackendObservation]) { self.backends = backends }
+  package init(backends: [String: BackendObservation], perSecond: Int? = nil) {
+    self.backends = backends
+    self.perSecond = perSecond
+  }
 
-  var inFlight: Int { backends.values.reduce(0) { $0 + $1.inFlight } }
+  var load: PoolLoad { PoolLoad(inFlight: backends.values.reduce(0) { $0 + $1.inFlight }, perSecond: perSecond) }
 }
 
 package struct BackendObservation: Hashable, Sendable {

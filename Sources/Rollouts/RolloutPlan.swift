@@ -33,6 +33,8 @@ package struct RolloutPlan: Codable, Hashable, Sendable {
   package var version: String?
   /// Requests that one backend can carry at once; with it a rollout waits while the rest could not carry the load.
   package var capacity: Int?
+  /// Requests a second that one backend can answer, likewise.
+  package var rate: Int?
 
   package init(pool: String, backends: [String], method: Method) {
     self.pool = pool

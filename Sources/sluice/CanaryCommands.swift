@@ -57,13 +57,15 @@ struct CanaryOptions: ParsableArguments {
   var mostErrors: Double?
   @Option(help: "Requests that one backend can carry at once: a step that needs more backends than are up waits.")
   var capacity: Int?
+  @Option(help: "Requests a second that one backend can answer, likewise.") var rate: Int?
   @OptionGroup var socket: SocketOption
   @Flag(help: "Print the node's answer as JSON.") var json = false
 
   func begin(_ pool: String, _ version: String, steps: [Int]?) async throws {
     var request = CanaryRequest(pool: pool, version: version)
     request.steps = steps
-    (request.hold, request.samples, request.patience, request.capacity) = (hold, samples, patience, capacity)
+    (request.hold, request.samples, request.patience) = (hold, samples, patience)
+    (request.capacity, request.rate) = (capacity, rate)
     (request.falseAlarms, request.mostErrors) = (falseAlarms.map { $0 / 100 }, mostErrors.map { $0 / 100 })
     let body = Array(try JSONEncoder().encode(request))
     let (report, raw) = try await socket.node.post("/v1/rollouts/canary", body: body, as: RolloutReport.self)

@@ -18,6 +18,7 @@ struct CanaryRun: Sendable {
 
   var canary: Canary
   private var last: [String: Reading] = [:]
+  private var meter = RateMeter()
   private var lookedAt: Int64 = .min
   var keptAt: Int64 = .min
 
@@ -38,7 +39,7 @@ struct CanaryRun: Sendable {
         let counts = snapshot.statistics.backends[standing.slot] ?? BackendStatistics()
         let reading = Reading(slot: standing.slot, side: CanaryBlock.Side(counts))
         readings[backend.name] = reading
-        block.inFlight += Int(clamping: counts.inFlight)
+        block.load.inFlight += Int(clamping: counts.inFlight)
         let isCanary = backend.version == canary.plan.version
         if isCanary, standing.verdict.takesTraffic, standing.state == .ready { block.carrying += 1 }
         let old = last[backend.name]
@@ -52,6 +53,8 @@ struct CanaryRun: Sendable {
       block.canary = .init()
       block.control = .init()
     }
+    meter.count(block.canary.total + block.control.total, at: now)
+    block.load.perSecond = meter.perSecond
     return block
   }
 }

@@ -38,6 +38,7 @@ struct RolloutStartCommand: AsyncParsableCommand {
   @Option(
     help: "Requests that one backend can carry at once: the rollout waits while the rest could not carry the load.")
   var capacity: Int?
+  @Option(help: "Requests a second that one backend can answer, likewise.") var rate: Int?
   @Option(parsing: .remaining, help: "The program and its arguments; the last option.") var command: [String] = []
   @OptionGroup var socket: SocketOption
   @Flag(help: "Print the node's answer as JSON.") var json = false
@@ -64,7 +65,8 @@ struct RolloutStartCommand: AsyncParsableCommand {
       pool: pool,
       update: .init(command: command.isEmpty ? nil : command, webhook: webhook, manual: manual ? true : nil))
     request.backends = backends.map { $0.split(separator: ",").map(String.init) }
-    (request.batch, request.maxUnavailable, request.capacity) = (batch, maxUnavailable, capacity)
+    (request.batch, request.maxUnavailable) = (batch, maxUnavailable)
+    (request.capacity, request.rate) = (capacity, rate)
     (request.drainTimeout, request.updateTimeout) = (drainTimeout, updateTimeout)
     (request.healthTimeout, request.soak) = (healthTimeout, soak)
     (request.version, request.versionPath) = (version, versionPath)

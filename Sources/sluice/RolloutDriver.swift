@@ -13,6 +13,7 @@ actor RolloutDriver {
     var rollout: Rollout
     let versionPath: String?
     var versions: [String: String] = [:]
+    var traffic = PoolTraffic()
     /// States that are to be given yet.
     var intents: [String: AdministrativeState] = [:]
   }
@@ -116,7 +117,9 @@ actor RolloutDriver {
       if let due = backOff[pool], node.ports.now() < due { continue }
       await readVersions(pool, snapshot)
       guard let run = runs[pool] else { continue }
-      await handle(.observed(PoolObservation(pool, snapshot, run.versions)), pool)
+      runs[pool]?.traffic.look(pool, snapshot, at: node.ports.wallClock())
+      let observation = PoolObservation(pool, snapshot, run.versions, runs[pool]?.traffic.perSecond)
+      await handle(.observed(observation), pool)
     }
   }
 
@@ -255,7 +258,7 @@ extension NodeSnapshot {
 }
 
 extension PoolObservation {
-  init(_ pool: String, _ snapshot: NodeSnapshot, _ versions: [String: String]) {
+  init(_ pool: String, _ snapshot: NodeSnapshot, _ versions: [String: String], _ perSecond: Int? = nil) {
     var backends: [String: BackendObservation] = [:]
     for (one, standings) in zip(snapshot.topology.pools, snapshot.standings) where one.name == pool {
       for (backend, standing) in zip(one.backends, standings) {
@@ -266,7 +269,7 @@ extension PoolObservation {
           isReady: standing.state == .ready, reason: standing.verdict.reason, version: versions[backend.name])
       }
     }
-    self.init(backends: backends)
+    self.init(backends: backends, perSecond: perSecond)
   }
 }
 

@@ -63,6 +63,7 @@ extension RolloutPlan {
     batch = try whole(request.batch, "batch", 1...names.count) ?? batch
     maxUnavailable = try whole(request.maxUnavailable, "max_unavailable", 1...names.count) ?? max(1, batch)
     capacity = try whole(request.capacity, "capacity", 1...1_000_000)
+    rate = try whole(request.rate, "rate", 1...1_000_000_000)
     drainTimeout = try seconds(request.drainTimeout, "drain_timeout") ?? drainTimeout
     updateTimeout = try seconds(request.updateTimeout, "update_timeout") ?? updateTimeout
     healthTimeout = try seconds(request.healthTimeout, "health_timeout") ?? healthTimeout
@@ -110,6 +111,7 @@ extension CanaryPlan {
     patience = try seconds(request.patience, "patience") ?? patience
     samples = UInt64(try whole(request.samples, "samples", 0...100_000_000) ?? Int(samples))
     capacity = try whole(request.capacity, "capacity", 1...1_000_000)
+    rate = try whole(request.rate, "rate", 1...1_000_000_000)
     falsePositives = try part(request.falseAlarms, "false_alarms", 0.000_001...0.5) ?? falsePositives
     mostErrors = try part(request.mostErrors, "most_errors", 0...1)
   }

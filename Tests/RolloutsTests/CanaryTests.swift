@@ -142,11 +142,11 @@ import Wire
     (plan.steps, plan.hold, plan.samples, plan.capacity) = ([10, 50, 100], .seconds(1), 10, 10)
     var effects: [Canary.Effect] = []
     var canary = Canary(plan, at: 0, into: &effects)
-    let waits = looks(&canary, 3) { ($0.inFlight, $0.carrying) = (61, 3) }
+    let waits = looks(&canary, 3) { ($0.load.inFlight, $0.carrying) = (61, 3) }
     let reason = "50% of 61 requests in flight need 4 backends of version , and 3 are up"
     #expect(canary.waiting == reason && canary.step == 0)
     #expect(waits == [.note("waits: \(reason)")])
-    _ = looks(&canary, 1, from: 4) { ($0.inFlight, $0.carrying) = (60, 3) }
+    _ = looks(&canary, 1, from: 4) { ($0.load.inFlight, $0.carrying) = (60, 3) }
     #expect(canary.waiting == nil && canary.step == 1)
   }
 

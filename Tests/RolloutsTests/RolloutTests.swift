@@ -5,6 +5,7 @@ import Wire
 /// A pool in virtual time: drained backends empty themselves, updates take a while, and all of it can go wrong.
 struct Pool {
   var backends: [String: BackendObservation] = [:]
+  var perSecond: Int?
   var updates: [(backend: String, ends: Int64)] = []
   var now: Int64 = 0
   var rollout: Rollout
@@ -38,7 +39,7 @@ struct Pool {
       rollout.handle(.updated(update.backend, failure: result.failure), at: now, into: &effects)
     }
     updates.removeAll { $0.ends <= now }
-    rollout.handle(.observed(PoolObservation(backends: backends)), at: now, into: &effects)
+    rollout.handle(.observed(PoolObservation(backends: backends, perSecond: perSecond)), at: now, into: &effects)
     for effect in effects {
       switch effect {
       case .drain(let name):
@@ -175,10 +176,23 @@ struct Pool {
     var pool = Pool(3) { $0.capacity = 4 }
     // 9 in flight need all three of four each.
     pool.run(20)
-    #expect(pool.rollout.waiting == "9 requests are in flight: 3 of 3 backends are needed for them")
+    #expect(pool.rollout.waiting == "9 requests in flight need 3 of 3 backends")
     for name in pool.backends.keys { pool.backends[name]?.inFlight = 2 }
     pool.run()
     #expect(pool.rollout.phase == .completed)
+  }
+
+  @Test func itWaitsWhileTheRestCouldNotAnswerTheRate() {
+    var pool = Pool(3) { ($0.capacity, $0.rate) = (9, 100) }
+    pool.run(3)
+    #expect(pool.rollout.waiting == "the pool's requests a second are being counted")
+    pool.perSecond = 201
+    pool.run(3)
+    // 9 in flight need one of nine; 201 a second need three of a hundred.
+    #expect(pool.rollout.waiting == "201 requests a second need 3 of 3 backends")
+    pool.perSecond = 200
+    pool.run()
+    #expect(pool.rollout.phase == .completed && pool.fewest == 2)
   }
 
   @Test func aManualRolloutGoesOnWhenTold() {

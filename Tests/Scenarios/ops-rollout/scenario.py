@@ -356,6 +356,12 @@ def steered(s, node, fleet, load, flags, hook):
         over(node, "completed")
         load.mark()
         wait(lambda: load.seen.get("5") == {"b3", "b4"}, "both answer with version 5", 20)
+    with s.fact("it waits while the rest could not answer what comes in a second, and takes nobody out"):
+        node.must("rollout", "start", "web", "--backends", "b5", "--manual", "--rate", "1")
+        wait(lambda: "requests a second need" in (rollout(node)["waiting"] or ""), "it waits", 10)
+        equal([b["state"] for b in node.pool("web")["backends"] if b["state"] != "ready"], [], "who takes no traffic")
+        node.must("rollout", "abort", "web")
+        over(node, "aborted")
     with s.fact("a person is waited for"):
         node.must("rollout", "start", "web", "--backends", "b5", "--manual", "--version", "5", *flags)
         wait(lambda: rollout(node)["waiting"] == "update b5 by hand, then `sluice rollout next`", "it waits")
