@@ -194,12 +194,33 @@ function backends(status) {
   });
 }
 
-// Tables that other parts of the node fill: VIPs, BGP, DNS, peers.
+// Tables that other parts of the node fill: rollouts, early warnings, VIPs, BGP, DNS.
 function panels(list) {
   keyed($("panels"), list.map(one => [one.name, one]), one => element("section", {}, element("h2"), element("div", { className: "scroll" }, element("table"))), (node, one) => {
     put(node.querySelector("h2"), one.title);
-    table(node.querySelector("table"), one.columns.map(title => [title]), one.rows.map((row, i) => [String(i), row]), null, (tr, row) => row.forEach((text, i) => put(tr.children[i], text)));
+    const actions = one.name === "rollouts", columns = one.columns.map(title => [title, sentences.has(title) ? "reason" : ""]);
+    table(node.querySelector("table"), actions ? [...columns, ["orders", "orders"]] : columns, one.rows.map((row, i) => [actions ? row[0] : String(i), row]), null, (tr, row) => {
+      row.forEach((text, i) => put(tr.children[i], text));
+      if (actions) rolloutButtons(tr.children[row.length], row[0], row[2]);
+    });
   });
+}
+const sentences = new Set(["why", "does worse in", "failing"]);
+
+// What a rollout in this phase can be told; whatever it cannot, the node says.
+const rolloutOrders = { running: ["pause", "next", "abort", "rollback"], paused: ["resume", "abort", "rollback"], completed: ["rollback"] };
+
+function rolloutButtons(cell, pool, phase) {
+  keyed(cell, (rolloutOrders[phase] || []).map(word => [word, word]), word =>
+    element("button", { type: "button", textContent: word, ariaLabel: `${word}: rollout of ${pool}`, onclick: async () => {
+      await order("POST", `v1/rollouts/${encodeURIComponent(pool)}/${word}`);
+      await loadPanels();
+    } }), () => {});
+}
+
+async function loadPanels() {
+  const shown = await fetch("v1/panels", { headers: headers() });
+  if (shown.ok) panels((await shown.json()).panels);
 }
 
 // --- charts ----------------------------------------------------------------
@@ -303,12 +324,14 @@ $("token-dialog").onclose = () => {
 async function loadHistory() {
   const answer = await fetch("v1/history", { headers: headers() });
   if (answer.ok) { kept.history = (await answer.json()).samples; drawCharts(); }
-  const shown = await fetch("v1/panels", { headers: headers() });
-  if (shown.ok) panels((await shown.json()).panels);
+  await loadPanels();
 }
 
 function receive(kind, data) {
-  if (kind === "event") return addEvent(data);
+  if (kind === "event") {
+    if (data.kind === "rollout") loadPanels().catch(() => {});
+    return addEvent(data);
+  }
   kept.before = kept.status && data.uptime_s > kept.status.uptime_s ? kept.status : null;
   kept.status = data;
   header(data);

@@ -31,6 +31,7 @@ def run(s):
     browser = Browser(s)
     live(s, node, browser)
     orders(s, node, browser)
+    panels(s, node, browser)
     looks(s, browser)
     with s.fact("the page asked nobody but the node, and complained of nothing but the missing token"):
         errors, asked = browser.troubles()
@@ -138,6 +139,36 @@ def orders(s, node, browser):
         browser.run(f"{button}.click()")
         browser.wait("document.getElementById('notice').textContent.includes('looking only')", "the notice")
         equal(node.backend("web", "a")["state"], "ready", "state")
+
+
+def panels(s, node, browser):
+    browser.run("(document.getElementById('notice').hidden = true, sessionStorage.setItem('sluice-token', 'a-token-for-orders'))")
+    button = "[...document.querySelectorAll('#panels button')].find(b => b.ariaLabel == '{}: rollout of web')"
+    with s.fact("a rollout is shown with its orders, which are given by the keyboard"):
+        node.must("rollout", "start", "web", "--manual", "--backends", "a", "--max-unavailable", "2", "--drain-timeout", "1")
+        browser.wait("document.getElementById('panels').textContent.includes('update a by hand')", "it waits for a person", 10)
+        browser.run(button.format("pause") + ".focus()")
+        browser.key("Enter")
+        wait(lambda: rollout(node)["phase"] == "paused", "it pauses")
+        browser.wait(button.format("resume") + " != null && " + button.format("next") + " == null", "a paused one can be resumed")
+        browser.run(button.format("resume") + ".click()")
+        wait(lambda: rollout(node)["phase"] == "running", "it goes on")
+        browser.wait(button.format("next") + " != null", "and can be told the next step")
+    with s.fact("panels are apart from each other"):
+        browser.run("""panels([
+            { name: "rollouts", title: "Rollouts", columns: ["pool", "what", "phase", "progress", "answers", "errors", "evidence", "why"], rows: [
+              ["web", "update in place", "running", "3 of 10 backends", "", "", "", "update b3 by hand, then `sluice rollout next`"],
+              ["api", "canary of v2", "rolled-back", "5% of the clients", "812", "4.9% against 0.1%", "99%", "errors: 40 of 812 against 3 of 15211; the chance that this is luck is below 1%"]] },
+            { name: "drift", title: "Early warnings", columns: ["pool", "backend", "does worse in"], rows: [["web", "b", "slow answers: 48 ms against 21 ms of its pool's others, five looks in a row"]] },
+            { name: "floating-ips", title: "Floating addresses", columns: ["address", "mapped to", "pool", "failover", "here"], rows: [["203.0.113.9", "10.0.0.5", "public", "", "yes"]] }])""")
+        # What the node says next shall not take the place of it before it was looked at.
+        browser.run("void (panels = () => {})")
+        tops = browser.run("[...document.querySelectorAll('#panels > section')].slice(1).map((n, i) => n.getBoundingClientRect().top - document.querySelectorAll('#panels > section')[i].getBoundingClientRect().bottom)")
+        ensure(tops and min(tops) >= 12, f"spaces of {tops} px")
+
+
+def rollout(node):
+    return json.loads(node.must("rollout", "status", "--json"))["rollouts"][0]
 
 
 def looks(s, browser):
