@@ -71,6 +71,10 @@ struct Stream: BitwiseCopyable {
     static let closing = Flags(rawValue: 1 << 23)
     /// Events tell of its end and of room alone, until what is known to be there was read.
     static let muted = Flags(rawValue: 1 << 24)
+    /// The end was read, but TLS had not told of it (RFC 8446 §6.1): what was to come before it may be missing.
+    static let torn = Flags(rawValue: 1 << 25)
+    /// Client: its handshake has not got an answer of ours yet; in the list of those.
+    static let unanswered = Flags(rawValue: 1 << 26)
   }
 
   static let none = UInt32.max

@@ -61,7 +61,10 @@ extension Worker {
       if outcome != .drained { streams[index].flags.insert(.readable) }
       if incoming.count > before { return Transfer(incoming.count - before) }
       if outcome == .drained {
-        if result.isEnd { return Transfer(0) }
+        if result.isEnd {
+          streams[index].flags.insert(.torn)
+          return Transfer(0)
+        }
         if !streams[index].flags.contains(.readable) { return Transfer.wouldBlock }
       }
     }
@@ -168,7 +171,7 @@ extension Worker {
     if isBranch(index) { return shutBranch(index) }
     streams[index].flags.insert(.shut)
     if streams[index].channel != Stream.none {
-      channels.end(streams[index].channel)
+      if streams[index].flags.isDisjoint(with: .cut) { channels.end(streams[index].channel) }
       if channels.hasPending { _ = sendPending(index) }
       // What waits for the socket ends with close_notify; the socket's own end follows when the stream is closed.
       guard streams[index].isDrained else { return }

@@ -96,6 +96,9 @@ extension Worker {
   /// The backend has closed: that may be the response's end.
   private mutating func endOfBackend(_ exchange: UInt32, _ held: Int) {
     if exchanges[exchange].phase == .response, case .untilClose = exchanges[exchange].responseBody.framing {
+      // RFC 9112 §9.8: complete only if TLS has told of the end.
+      let backend = exchanges[exchange].backend
+      guard streams[backend].flags.isDisjoint(with: .torn) else { return backendFailed(exchange, .bodyCut) }
       exchanges[exchange].flags.insert(.responseDone)
       return finishResponse(exchange)
     }

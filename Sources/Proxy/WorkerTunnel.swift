@@ -86,7 +86,10 @@ extension Worker {
     while !exchanges[exchange].flags.contains(done) {
       guard streams[target].isDrained else { return true }
       if streams[source].flags.contains(.ended) {
-        // The other side may still have something to say: pass the half-close on.
+        // The other side may still have something to say: pass the half-close on, as well-founded as it is.
+        if streams[source].flags.contains(.torn), streams[target].channel != Stream.none {
+          streams[target].flags.insert(.cut)
+        }
         endOutput(target)
         exchanges[exchange].flags.insert(done)
         touchTunnel(exchange)
