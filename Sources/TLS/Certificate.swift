@@ -21,6 +21,8 @@ package final class Certificate: Sendable {
   let key: KeyHandle
   let issuers: [CertificateHandle]
   let staple: [UInt8]?
+  /// Seconds since 1970, until which the OCSP response holds; nil: it does not say, or there is none.
+  package let stapleEnd: Int64?
   /// DNS names, lower case; some may begin with "*.".
   package let names: [String]
   /// Seconds since 1970.
@@ -41,7 +43,7 @@ package final class Certificate: Sendable {
     let belongs = unsafe X509_check_private_key(leaf.pointer, key.pointer) == 1
     ERR_clear_error()
     guard belongs else { throw MaterialError(files.key, "the private key is not that of \(files.chain.path)") }
-    if let staple = files.staple { try Certificate.check(staple, about: leaf) }
+    stapleEnd = if let staple = files.staple { try Certificate.check(staple, about: leaf) } else { nil }
     self.leaf = leaf
     issuers = Array(chain.dropFirst())
     staple = files.staple?.bytes
@@ -89,7 +91,8 @@ package final class Certificate: Sendable {
     return result
   }
 
-  private static func check(_ staple: FileBytes, about leaf: CertificateHandle) throws(MaterialError) {
+  /// Until when the response holds.
+  private static func check(_ staple: FileBytes, about leaf: CertificateHandle) throws(MaterialError) -> Int64? {
     defer { ERR_clear_error() }
     let response = unsafe staple.bytes.withUnsafeBufferPointer { buffer in
       var position = buffer.baseAddress
@@ -108,6 +111,10 @@ package final class Certificate: Sendable {
     guard let single = unsafe OCSP_resp_get0(basic, 0), unsafe sluice_ocsp_is_about(single, leaf.pointer) == 1 else {
       throw MaterialError(staple, "the OCSP response is about another certificate")
     }
+    var end: UnsafeMutablePointer<ASN1_TIME>?
+    // SAFETY: borrowed from the response.
+    _ = unsafe OCSP_single_get0_status(single, nil, nil, nil, &end)
+    return unsafe end.map { unsafe seconds($0) }
   }
 }
 

@@ -1,4 +1,5 @@
 internal import COpenSSL
+internal import Glibc
 package import Model
 
 /// A listener's TLS, compiled: shared by all its connections. Immutable; sessions hold what they need for themselves.
@@ -178,6 +179,8 @@ package final class ServerContext: Sendable {
     let certificate = traits.certificates.first(where: { unsafe X509_cmp($0.leaf.pointer, chosen) == 0 }),
     let staple = certificate.staple
   else { return SSL_TLSEXT_ERR_NOACK }
+  // RFC 6960 §4.2.2.1: behind its nextUpdate it says nothing, and clients refuse it: they are better off with none.
+  if let end = certificate.stapleEnd, end < time(nil) { return SSL_TLSEXT_ERR_NOACK }
   // SAFETY: the session takes the copy over.
   guard let copy = unsafe sluice_memdup(staple, staple.count) else { return SSL_TLSEXT_ERR_NOACK }
   _ = unsafe sluice_staple(session, copy, staple.count)

@@ -62,6 +62,9 @@ enum Materials {
     if certificate.notBefore > now {
       remarks.append("\(files.chain.path) is valid from \(date(certificate.notBefore)) on")
     }
+    if let staple = files.staple, let end = certificate.stapleEnd, end < now {
+      remarks.append("\(staple.path) holds an OCSP response that has ended on \(date(end)): it is not stapled")
+    }
     return CheckedCertificate(files: files, remarks: remarks)
   }
 
