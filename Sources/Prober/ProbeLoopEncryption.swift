@@ -55,6 +55,7 @@ extension ProbeLoop {
       case .failed(let failure):
         finish(index, .failure("TLS: \(failure.reason)"))
         return false
+      case .wantsRoom: continue
       case .wantsMore:
         if result.isEnd || result.failed {
           finish(index, .failure("TLS: the server went away"), ended: true)

@@ -135,6 +135,8 @@ struct Worker: ~Copyable {
   var recent = SampleRing()
   /// Clients' handshakes that are under way, and how many steps of them this turn may still take.
   var handshaking = 0
+  /// The first and the last to come of those that have not been answered.
+  var unanswered = (first: Stream.none, last: Stream.none)
   var handshakeSteps = Worker.stepsPerTurn
 
   /// How often the loop has turned.

@@ -23,7 +23,7 @@ extension Worker {
     guard let listener = current.listeners[Int(socket.row)] else { return (0, false) }
     for accepted in 0..<limit {
       guard shared.listenerConnections.load(Int(socket.row), 0) < listener.model.limits.connections,
-        handshaking < listener.tls?.model.handshakes ?? .max
+        hasRoomForHandshake(listener)
       else {
         pauseAccepting(key)
         return (accepted, false)
@@ -53,7 +53,7 @@ extension Worker {
   mutating func resumeAccepting(_ key: UInt32) {
     guard let socket = acceptors[key]?.socket, let listener = current.listeners[Int(socket.row)] else { return }
     guard shared.listenerConnections.load(Int(socket.row), 0) < listener.model.limits.connections,
-      handshaking < listener.tls?.model.handshakes ?? .max
+      hasRoomForHandshake(listener)
     else { return wakeForSweep() }
     acceptors[key]?.paused = false
     watch(key)

@@ -58,6 +58,7 @@ extension Worker {
       shared.openConnections.wrappingSubtract(1, ordering: .relaxed)
       if stream.flags.contains(.proxied) { proxied[index] = nil }
       if stream.phase == .handshake { handshaking -= 1 }
+      if stream.flags.contains(.unanswered) { unlistHandshake(index) }
       if !facts.isEmpty { facts[index] = nil }
     } else {
       if stream.phase == .idle { unlinkIdle(index) }

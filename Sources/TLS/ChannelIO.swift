@@ -5,6 +5,8 @@ package import Reactor
 package enum Handshake: Sendable {
   case done
   case wantsMore
+  /// What is pending is to be sent before it goes on.
+  case wantsRoom
   case failed(HandshakeFailure)
 }
 
@@ -23,10 +25,12 @@ extension Channels {
   /// Goes on with a handshake.
   package mutating func shake(_ index: UInt32) -> Handshake {
     let session = unsafe channels[index].session
+    unsafe wire.pointee.steps = 0
     let result = unsafe SSL_do_handshake(session)
     if result == 1 { return .done }
     switch unsafe SSL_get_error(session, result) {
-    case SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE: return .wantsMore
+    case SSL_ERROR_WANT_READ: return .wantsMore
+    case SSL_ERROR_WANT_WRITE: return .wantsRoom
     default:
       channels[index].hasFailed = true
       let failure = unsafe HandshakeFailure.last(session)
@@ -38,6 +42,9 @@ extension Channels {
   package mutating func decrypt(_ index: UInt32, into region: inout ByteRegion) -> Decryption {
     let session = unsafe channels[index].session
     channels[index].isUnread = false
+    unsafe wire.pointee.steps = 0
+    let before = region.count
+    defer { settleSteps(index, region.count - before) }
     while region.room > 0 {
       var result: Int32 = 0
       let room = region.room
@@ -64,6 +71,18 @@ extension Channels {
     _ = hold(index)
     return .full
   }
+
+  /// A peer that lets keys be updated (RFC 8446 §4.6.3) or asks for a renegotiation makes us work, and answer, without
+  /// having to say anything. So each KiB of content earns it a step, a third of an update; what is beyond that and a
+  /// reserve, it has for its connection's whole life.
+  private mutating func settleSteps(_ index: UInt32, _ content: Int) {
+    let steps = unsafe wire.pointee.steps
+    guard steps > 0 || channels[index].steps > 0 else { return }
+    channels[index].steps = max(0, channels[index].steps + steps - content >> 10)
+    if channels[index].steps > Channels.spareSteps { channels[index].hasFailed = true }
+  }
+
+  private static let spareSteps = 256
 
   /// Encrypts a range of `region`; what comes of it is pending. False: the channel has failed.
   package mutating func encrypt(_ index: UInt32, _ region: borrowing ByteRegion, _ range: Range<Int>) -> Bool {

@@ -21,6 +21,8 @@ package import Reactor
     var isAtEnd = false
     /// Clear bytes wait in the session: their reader had no room.
     var isUnread = false
+    /// Steps that the peer has brought about behind the handshake, less what its content has earned it.
+    var steps = 0
   }
 
   var channels: Slab<Channel>

@@ -15,6 +15,12 @@ internal import COpenSSL
   var start = 0
   var end = 0
   var pending = 0
+  /// What OpenSSL has done of itself since the caller's last question, a peer's bytes being the cause: messages of the
+  /// handshake protocol and alerts, each in one to three steps.
+  var steps = 0
+
+  /// A handshake that comes in one piece takes 40. Beyond, nothing more is read, and the session fails.
+  static let maxSteps = 128
 }
 
 /// OpenSSL's reads and writes end in a `Wire`.
@@ -50,11 +56,19 @@ enum WireBIO {
     unsafe BIO_get_data(bio)!.assumingMemoryBound(to: Wire.self)
   }
 
+  /// OpenSSL tells of a step.
+  @unsafe static func noteStep(_ session: OpaquePointer?) {
+    // A session may be told of before it has its BIO.
+    guard let bio = unsafe SSL_get_rbio(session) else { return }
+    unsafe wire(bio).pointee.steps += 1
+  }
+
   @unsafe private static func read(
     _ bio: OpaquePointer?, _ memory: UnsafeMutablePointer<CChar>?, _ room: Int, _ count: UnsafeMutablePointer<Int>?
   ) -> Int32 {
     let wire = unsafe wire(bio)
     unsafe sluice_clear_retry(bio)
+    guard unsafe wire.pointee.steps <= Wire.maxSteps else { return 0 }
     let size = unsafe min(room, wire.pointee.end - wire.pointee.start)
     guard size > 0 else {
       unsafe sluice_retry_read(bio)
