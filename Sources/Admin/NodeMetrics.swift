@@ -11,6 +11,13 @@ package enum NodeMetrics {
     responses(
       "sluice_listener_responses", "Answers to clients by class of their status, whoever made them.",
       status.listeners.map { ([("listener", $0.name)], $0.responses) }, &metrics)
+    metrics.begin(
+      "sluice_listener_http2_floods", .counter, "HTTP/2 connections that a flood of frames has ended, by reason.")
+    for listener in status.listeners where listener.protocol == "http" {
+      for (reason, count) in listener.http2Floods.sorted(by: { $0.key < $1.key }) {
+        metrics.sample([("listener", listener.name), ("reason", reason)], count)
+      }
+    }
     metrics.begin("sluice_listener_grpc_calls", .counter, "gRPC calls that ended, by their status code.")
     for listener in status.listeners {
       for (code, count) in listener.grpcCalls.enumerated() where count > 0 {
@@ -141,9 +148,6 @@ package enum NodeMetrics {
     Family("sluice_listener_datagrams_dropped", .counter, "Datagrams that did not get on.") { $0.dropped },
     Family("sluice_listener_http2_connections", .counter, "Client connections that speak HTTP/2.") {
       $0.http2Connections
-    },
-    Family("sluice_listener_http2_floods", .counter, "HTTP/2 connections that a flood of frames has ended.") {
-      $0.http2Floods
     },
     Family("sluice_listener_received_bytes", .counter, "From clients.") { $0.bytesIn },
     Family("sluice_listener_sent_bytes", .counter, "To clients.") { $0.bytesOut },

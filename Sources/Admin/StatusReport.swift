@@ -94,9 +94,9 @@ package struct ListenerReport: Codable, Hashable, Sendable {
   package var timeouts: UInt64 = 0
   package var dropped: UInt64 = 0
   package var responses = ResponsesReport()
-  /// Connections that speak HTTP/2, and those of them that a flood of frames has ended.
+  /// Connections that speak HTTP/2, and those of them that a flood of frames has ended, by reason.
   package var http2Connections: UInt64 = 0
-  package var http2Floods: UInt64 = 0
+  package var http2Floods: [String: UInt64] = [:]
   /// gRPC calls that ended, by status: its index.
   package var grpcCalls: [UInt64] = []
   /// From a request's head to the end of its response (HTTP).

@@ -14,7 +14,9 @@ enum ListenerColumn: Int, CaseIterable {
   /// Handshakes that failed, in the order of `HandshakeFailure.Kind`.
   case failedNotTLS, failedMismatch, failedName, failedCertificate, failedAlert, failedClosed, failedTimeout,
     failedOther
-  case http2Connections, http2Floods
+  case http2Connections
+  /// Floods, in the order of `FloodReason`, which begins like HTTP2's `Flood`.
+  case floodResets, floodSettings, floodPings, floodIdle, floodContinuations, floodHeaderBlock, floodStreams
   /// gRPC calls by status; the other sixteen follow.
   case grpc0, grpc1, grpc2, grpc3, grpc4, grpc5, grpc6, grpc7, grpc8, grpc9, grpc10, grpc11, grpc12, grpc13, grpc14
   case grpc15, grpc16
@@ -108,6 +110,13 @@ final class WorkerCounters: Sendable {
     if (1...5).contains(status / 100) { listeners.bump(Int(listener), column) }
   }
 
+  /// nil: more streams at once than allowed.
+  func addFlood(_ listener: UInt32, _ flood: Flood?) {
+    listeners.bump(
+      Int(listener),
+      flood.map { ListenerColumn.floodResets.rawValue + Int($0.rawValue) } ?? ListenerColumn.floodStreams.rawValue)
+  }
+
   func addCall(_ listener: UInt32, status: Int) {
     listeners.bump(Int(listener), ListenerColumn.grpc0.rawValue + min(status, GRPC.statuses - 1))
   }
@@ -144,7 +153,9 @@ final class WorkerCounters: Sendable {
     result.tls.failed.timeout = value(.failedTimeout)
     result.tls.failed.other = value(.failedOther)
     result.http2.connections = value(.http2Connections)
-    result.http2.floods = value(.http2Floods)
+    result.http2.floods = FloodReason.allCases.indices.map {
+      UInt64(clamping: listeners.load(row, ListenerColumn.floodResets.rawValue + $0))
+    }
     result.http2.calls = (0..<GRPC.statuses).map {
       UInt64(clamping: listeners.load(row, ListenerColumn.grpc0.rawValue + $0))
     }

@@ -210,7 +210,10 @@ extension Worker {
 
   private mutating func failOrCut(_ exchange: UInt32, _ why: Ending) {
     guard exchanges[exchange].flags.contains(.responding) else { return failExchange(exchange, status: 504, why) }
-    resetOnClose(exchanges[exchange].client)
+    let client = exchanges[exchange].client
+    resetOnClose(client)
+    // RFC 9113 §7: to an HTTP/2 client whose window stays shut it is CANCEL, no fault of ours.
+    if why == .clientTimeout, isBranch(client) { streams[client].phase = .lingering }
     abort(exchange, why)
   }
 

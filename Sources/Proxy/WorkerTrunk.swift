@@ -136,14 +136,16 @@ extension Worker {
 
   /// The peer does more than it may: the connection ends, and says why.
   mutating func endFlood(_ number: UInt32, _ flood: Flood) {
-    noteFlood(number, flood.reason)
+    noteFlood(number, flood)
     endTrunk(number, .enhanceYourCalm)
   }
 
-  private mutating func noteFlood(_ number: UInt32, _ reason: StaticString) {
+  /// nil: more streams at once than allowed.
+  private mutating func noteFlood(_ number: UInt32, _ flood: Flood?) {
     let index = trunks[number].stream
     guard streams[index].role == .client else { return }
-    counters.add(streams[index].row, .http2Floods)
+    counters.addFlood(streams[index].row, flood)
+    let reason = flood?.reason ?? "more streams at once than allowed"
     let name = current.listeners[Int(streams[index].row)]?.model.name ?? "-"
     log.warn("\(name): \(streams[index].source): HTTP/2 connection ended: \(reason)")
   }
@@ -185,7 +187,7 @@ extension Worker {
       case .goaway: if !isClient { backendLeaves(number, event) }
       case .settings: if !isClient { backendSettings(number) }
       case .violation: noteProvokedReset(number)
-      case .excess: noteFlood(number, "more streams at once than allowed")
+      case .excess: noteFlood(number, nil)
       }
       guard isTrunk(index, number, generation) else { return }
     }

@@ -61,7 +61,7 @@ extension ListenerReport {
     timeouts = counts.timeouts
     dropped = counts.dropped
     http2Connections = counts.http2.connections
-    http2Floods = counts.http2.floods
+    for (reason, count) in zip(FloodReason.allCases, counts.http2.floods) { http2Floods[reason.rawValue] = count }
     grpcCalls = counts.http2.calls
     requestTimes = LatencyReport(counts.requestTimes)
     responses = ResponsesReport(counts.responses)

@@ -46,6 +46,7 @@ def run(s):
     floods(s, node, web)
     with s.fact("the access log has the requests"):
         node.wait_logged(lambda entry: entry.get("path") == "/fixed", "/fixed")
+    reloading(s, node, web, origin)
     leaving(s, node, web, origin)
 
 
@@ -139,6 +140,14 @@ def to_h2(s, url, web, blob, origin):
             equal(curl(version, "-o", "/dev/null", "-w", "%{http_code}", f"{url}/haproxy/x").stdout, b"200", "status")
             done = curl(version, "-d", "some content", f"{url}/haproxy/up")
             equal(origin.requests[-1].body, b"some content", "what came up")
+    with s.fact("103 comes before the response of a backend by h2, to both kinds of clients"):
+        with H2(web) as h2:
+            h2.settle().headers(1, h2.fields(path="/haproxy/early"))
+            status, _, _, _, interim = h2.response(1)
+            equal((status, [(one[0], dict(one[1]).get("link")) for one in interim]), (200, [(103, "</style.css>")]), "by HTTP/2")
+        with Wire(web) as wire:
+            response = wire.exchange(target="/haproxy/early")
+            equal((response.status, [one.status for one in response.interim]), (200, [103]), "by HTTP/1.1")
     with s.fact("trailers come through from stream to stream"), H2(web) as h2:
         h2.settle().headers(1, h2.fields(path="/nghttpd/small"))
         status, _, body, trailers, _ = h2.response(1)
@@ -233,41 +242,68 @@ def websocket(s, web):
 
 
 FLOODS = {
-    "rapid reset": lambda h: [
-        (h.headers(1 + 2 * n, h.fields(path="/fixed")), h.send(frame(RST_STREAM, 0, 1 + 2 * n, struct.pack(">I", 8)))) for n in range(400)],
-    "resets that the client provokes": lambda h: [h.headers(1 + 2 * n, h.fields(extra=[("connection", "x")])) for n in range(400)],
-    "CONTINUATION": lambda h: h.send(frame(HEADERS, END_STREAM, 1, h.block(h.fields())) + frame(9, 0, 1, b"") * 50),
-    "a header block without end": lambda h: h.send(frame(HEADERS, END_STREAM, 1, bytes(16000)) + frame(9, 0, 1, bytes(16000)) * 3),
-    "SETTINGS": lambda h: h.send(frame(4) * 100),
-    "PING": lambda h: h.send(frame(6, 0, 0, bytes(8)) * 200),
-    "PRIORITY": lambda h: h.send(frame(2, 0, 1, bytes(5)) * 1000),
-    "unknown frames": lambda h: h.send(frame(0x99, 0, 0) * 1000),
-    "empty DATA": lambda h: (h.headers(1, h.fields("POST", "/x"), end=False), h.send(frame(DATA, 0, 1) * 1000)),
+    "rapid reset": ("resets", lambda h: [
+        (h.headers(1 + 2 * n, h.fields(path="/fixed")), h.send(frame(RST_STREAM, 0, 1 + 2 * n, struct.pack(">I", 8)))) for n in range(400)]),
+    "resets that the client provokes": ("resets", lambda h: [h.headers(1 + 2 * n, h.fields(extra=[("connection", "x")])) for n in range(400)]),
+    "CONTINUATION": ("continuations", lambda h: h.send(frame(HEADERS, END_STREAM, 1, h.block(h.fields())) + frame(9, 0, 1, b"") * 50)),
+    "a header block without end": ("header-block", lambda h: h.send(frame(HEADERS, END_STREAM, 1, bytes(16000)) + frame(9, 0, 1, bytes(16000)) * 3)),
+    "SETTINGS": ("settings", lambda h: h.send(frame(4) * 100)),
+    "PING": ("pings", lambda h: h.send(frame(6, 0, 0, bytes(8)) * 200)),
+    "PRIORITY": ("empty-frames", lambda h: h.send(frame(2, 0, 1, bytes(5)) * 1000)),
+    "unknown frames": ("empty-frames", lambda h: h.send(frame(0x99, 0, 0) * 1000)),
+    "empty DATA": ("empty-frames", lambda h: (h.headers(1, h.fields("POST", "/x"), end=False), h.send(frame(DATA, 0, 1) * 1000))),
 }
 
 
 def floods(s, node, web):
-    def seen():
-        return next(one for one in node.status()["listeners"] if one["name"] == "web")["http2_floods"]
-    for name, send in FLOODS.items():
+    def seen(reason):
+        return next(one for one in node.status()["listeners"] if one["name"] == "web")["http2_floods"][reason]
+    for name, (reason, send) in FLOODS.items():
         with s.fact(f"a flood ends its connection with ENHANCE_YOUR_CALM: {name}"), H2(web) as h2, H2(web) as other:
-            before = seen()
+            before = seen(reason)
             h2.settle()
             other.settle()
             send(h2)
             found = h2.read(lambda f: f.kind == GOAWAY)
             equal(found.code, "ENHANCE_YOUR_CALM", "code")
-            wait(lambda: seen() == before + 1, "it is counted")
+            wait(lambda: seen(reason) == before + 1, f"it is counted under {reason}")
             ensure(other.alive(), "another connection ended")
     with s.fact("more streams at once than allowed (§5.1.2): PROTOCOL_ERROR, and counted as a flood"), H2(web) as h2:
-        before = seen()
+        before = seen("streams")
         h2.settle()
         for number in range(129):
             h2.headers(1 + 2 * number, h2.fields("POST", "/x"), end=False)
         equal(h2.read(lambda f: f.kind == GOAWAY).code, "PROTOCOL_ERROR", "code")
-        wait(lambda: seen() == before + 1, "it is counted")
+        wait(lambda: seen("streams") == before + 1, "it is counted")
+    with s.fact("the metrics tell of floods by reason"):
+        contains(str(node.api("GET", "/metrics")[1]), 'sluice_listener_http2_floods_total{listener="web",reason="continuations"} 1')
+    with s.fact("an HPACK bomb, 40 references to a field of 3,000 bytes (§10.5.1): 431, and the connection goes on"), H2(web) as h2:
+        h2.settle()
+        # The encoder puts the field into the table, where it is entry 62.
+        bomb = h2.encoder.encode([*h2.fields(), ("x", "y" * 3000)], huffman=False) + b"\xbe" * 40
+        h2.send(frame(HEADERS, END_STREAM | 4, 1, bomb))
+        equal(h2.response(1)[0], 431, "status")
+        h2.headers(3, h2.fields(path="/fixed"))
+        equal(h2.response(3)[0], 200, "status of the next")
     with s.fact("the node still serves"), H2(web) as h2:
         h2.settle().headers(1, h2.fields(path="/fixed"))
+        equal(h2.response(1)[0], 200, "status")
+
+
+def reloading(s, node, web, origin):
+    with s.fact("a stream that nobody reads, and a connection whose window stalls, end at their time"), H2(s.port("hasty")) as h2:
+        h2.settle().headers(1, h2.fields(path="/bytes/1000000"))
+        equal(h2.read(lambda f: f.kind == RST_STREAM and f.stream == 1, 6).code, "CANCEL", "code")
+        ensure(h2.alive(), "the connection ended")
+    with s.fact("a reload that takes HTTP/2 away: GOAWAY, and the stream that is open ends well"), H2(s.port("hasty"), timeout=8) as h2:
+        h2.settle().headers(1, h2.fields(path="/delay/1200"))
+        wait(lambda: origin.requests[-1].path == "/delay/1200", "the backend has the request")
+        text = s.path("sluice.yaml").read_text()
+        s.path("sluice.yaml").write_text(text.replace("http2: { max-streams: 100 }", "http2: { enabled: false }"))
+        before = node.generation()
+        node.process.signal(signal.SIGHUP)
+        wait(lambda: node.generation() > before, "the reload is in", 5)
+        equal(h2.read(lambda f: f.kind == GOAWAY).code, "NO_ERROR", "code")
         equal(h2.response(1)[0], 200, "status")
 
 

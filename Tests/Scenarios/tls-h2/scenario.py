@@ -10,7 +10,7 @@ import subprocess
 
 import websockets
 
-from lib.h2peer import ACK, GOAWAY, H2, MAGIC, SETTINGS, frame
+from lib.h2peer import ACK, DATA, GOAWAY, H2, HEADERS, MAGIC, SETTINGS, frame
 from lib.node import Node
 from lib.origin import Origin, Server, read_proxy
 from lib.peers import haproxy, nginx, websocket_echo
@@ -241,6 +241,15 @@ def sockets(s, ca):
         with s.fact(f"an upgrade to WebSocket becomes an extended CONNECT to a backend by h2: {why}"):
             asyncio.run(talk(f"ws://127.0.0.1:{s.port('clear')}{path}", None))
             asyncio.run(talk(f"wss://server.test:{s.port('web')}{path}", context(ca)))
+        with s.fact(f"an extended CONNECT stays one from stream to stream: {why}"), H2(s.port("web"), wrap=secure(ca, "h2")) as h2:
+            h2.settle()
+            h2.headers(1, [(":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "https"), (":path", path), (":authority", "server.test"),
+                           ("sec-websocket-version", "13")], end=False)
+            equal(dict(h2.decoder.decode(h2.read(lambda f: f.kind == HEADERS).payload))[":status"], "200", "status")
+            h2.data(1, b"\x81\x85\0\0\0\0hello")
+            contains(h2.read(lambda f: f.kind == DATA and f.payload).payload, b"echo:hello")
+            h2.data(1, b"\x89\x82\0\0\0\0hi")
+            equal(h2.read(lambda f: f.kind == DATA and f.payload).payload, b"\x8a\x02hi", "the pong")
     with s.fact("a backend that takes none: 501"), Wire(s.port("clear")) as wire:
         response = wire.exchange(target="/no-ws", headers={
             "Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version": "13"})
