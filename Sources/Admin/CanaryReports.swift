@@ -4,6 +4,8 @@ package struct CanaryRequest: Codable, Hashable, Sendable {
   package var version: String
   /// In percent, growing; absent: 1, 5, 25, 50, 100.
   package var steps: [Int]?
+  /// Before the first step: the share of requests that it gets copies of, 0 to 1; absent: there is no such step.
+  package var mirror: Double?
   package var hold: Double?
   /// Answers of the canary on each step.
   package var samples: Int?
@@ -17,7 +19,7 @@ package struct CanaryRequest: Codable, Hashable, Sendable {
   package var rate: Int?
 
   package enum CodingKeys: String, CodingKey {
-    case pool, version, steps, hold, samples, patience, capacity, rate
+    case pool, version, steps, mirror, hold, samples, patience, capacity, rate
     case falseAlarms = "false_alarms"
     case mostErrors = "most_errors"
   }

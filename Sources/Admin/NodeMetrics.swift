@@ -68,6 +68,14 @@ package enum NodeMetrics {
       "sluice_access_log_lines_dropped", .counter,
       "Lines that were lost, since the log's target was too slow or refused.")
     metrics.sample([], status.droppedLogLines)
+    if let copies = status.copies {
+      metrics.begin("sluice_mirror_copies", .counter, "Copies of requests that were sent to mirrors and canaries.")
+      metrics.sample([], copies["sent"] ?? 0)
+      metrics.begin("sluice_mirror_copies_dropped", .counter, "Copies that were not sent, by reason.")
+      for (reason, count) in copies.sorted(by: { $0.key < $1.key }) where reason != "sent" {
+        metrics.sample([("reason", reason)], count)
+      }
+    }
     let loops = status.loops.enumerated().map { (labels: [(name: "worker", value: "\($0)")], report: $1) }
     metrics.begin("sluice_worker_connections_open", .gauge, "Connections of the worker, to clients and to backends.")
     for (labels, loop) in loops { metrics.sample(labels, loop.connections) }

@@ -16,6 +16,8 @@ package struct StatusReport: Codable, Hashable, Sendable {
   /// By the worker's number.
   package var loops: [LoopReport] = []
   package var droppedLogLines: UInt64 = 0
+  /// Copies of requests for mirrors and canaries: `sent`, and the reasons of those that were not. Absent before the first.
+  package var copies: [String: UInt64]?
   package var listeners: [ListenerReport]
   package var pools: [PoolReport]
   /// Absent where nothing is kept.
@@ -25,6 +27,7 @@ package struct StatusReport: Codable, Hashable, Sendable {
   package var tracing: TracingReport?
 
   package enum CodingKeys: String, CodingKey {
+    case copies
     case phase, generation, version, workers, loops, droppedLogLines, listeners, pools, store, tracing
     case uptimeSeconds = "uptime_s"
   }

@@ -7,7 +7,7 @@ extension Reader {
     var match = Match()
     if let node = fields["match"], let read = self.match(node, listener.transport) { match = read }
     if !isHTTP {
-      for key in ["redirect", "respond", "rewrite", "request-headers", "response-headers", "timeouts"]
+      for key in ["redirect", "respond", "rewrite", "request-headers", "response-headers", "timeouts", "mirror"]
       where fields.has(key) {
         error(fields.keyPlace(key), "`\(key)` is for http listeners; this one is \(listener.transport.rawValue)")
       }
@@ -27,9 +27,10 @@ extension Reader {
       }
     }
     fields.with("retry", .retry) { route.retry = retry($0) }
+    fields.with("mirror", .mirror) { route.mirror = mirror($0, listener) }
     switch action {
     case .redirect, .respond:
-      for key in ["rewrite", "request-headers", "retry", "timeouts"] where fields.has(key) {
+      for key in ["rewrite", "request-headers", "retry", "timeouts", "mirror"] where fields.has(key) {
         error(fields.keyPlace(key), "`\(key)`: the route answers itself and sends nothing to a backend")
       }
     case nil: return nil

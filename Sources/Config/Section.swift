@@ -51,7 +51,8 @@ struct Section: Sendable {
 
   static let route = Section(
     "route", "name", "match", "pool", "split", "redirect", "respond", "rewrite", "request-headers", "response-headers",
-    "timeouts", "retry")
+    "timeouts", "retry", "mirror")
+  static let mirror = Section("mirror", "pool", "share", "body", "in-flight", "timeout")
   static let match = Section(
     "match", "host", "path", "method", "header", "query", "cookie", "source", "sni", "alpn",
     "client-cert")
@@ -145,6 +146,7 @@ struct Section: Sendable {
 
   static let all = [
     root, secret, accessLog, admin, node, peers, listener, bind, access, limits, listenerTimeouts, http, udp, affinity,
+    mirror,
     route,
     match,
     path, field, tickets, listenerTLS, certificate, clientAuth, poolTLS, clientCertificate, http2, http2Limits,

@@ -8,6 +8,7 @@ package struct Route: Hashable, Sendable {
   package var rewrite: PathRewrite?
   package var timeouts = RouteTimeouts()
   package var retry: RetryPolicy?
+  package var mirror: Mirror?
 
   package init(match: Match = Match(), action: Action) {
     self.match = match

@@ -22,6 +22,8 @@ package struct VersionSplit: Hashable, Sendable, Codable {
   package var version: String
   /// Its part of the clients, in ten-thousandths.
   package var share: Int
+  /// While `share` is 0: how many of the requests it gets copies of, in ten-thousandths; nil: none.
+  package var mirrored: Int?
 
   /// - Parameter share: 0...`whole`.
   package init(_ version: String, share: Int) {
@@ -44,6 +46,7 @@ extension Pool {
 extension VersionSplit: CustomStringConvertible {
   package var description: String {
     let percent = share % 100 == 0 ? "\(share / 100)" : "\(Double(share) / 100)"
-    return "\(percent)% of the clients go to version \(version)"
+    let copies = mirrored.map { ", copies of \(Double($0) / 100)% of the requests" } ?? ""
+    return "\(percent)% of the clients go to version \(version)\(copies)"
   }
 }

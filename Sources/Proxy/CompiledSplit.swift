@@ -17,10 +17,12 @@ final class CompiledSplit: Sendable {
   let others: UInt8
   /// Of the chosen version, in ten-thousandths.
   let share: UInt32
+  /// To the chosen version.
+  let mirror: CompiledMirror?
   /// By backend.
   private let groups: [UInt8]
 
-  init(_ pool: Pool, _ split: VersionSplit, tables: [PickTable]) {
+  init(_ pool: Pool, _ split: VersionSplit, tables: [PickTable], row: UInt32) {
     let names = pool.versionLabels
     rules = pool.versions
     labels = names.map { Array($0.utf8) }
@@ -29,6 +31,9 @@ final class CompiledSplit: Sendable {
     chosen = UInt8(clamping: names.firstIndex(of: split.version) ?? Int(CompiledSplit.unlabelled))
     others = UInt8(clamping: names.count)
     share = UInt32(clamping: split.share)
+    var mirror = Mirror(pool: pool.name)
+    mirror.share = Double(split.mirrored ?? 0) / Double(VersionSplit.whole)
+    self.mirror = split.mirrored == nil ? nil : CompiledMirror(mirror, pool: row, version: chosen)
     groups = pool.backends.map { backend in
       UInt8(clamping: backend.version.flatMap { names.firstIndex(of: $0) } ?? Int(CompiledSplit.unlabelled))
     }

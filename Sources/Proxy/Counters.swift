@@ -44,6 +44,11 @@ enum LoadColumn: Int, CaseIterable {
 /// Columns of a worker's own row.
 enum LoopColumn: Int, CaseIterable {
   case connections, busy
+  /// Copies of requests that were sent.
+  case copies
+  /// And those that were not: as many as may be were under way; nobody had room; the body was too long; they were no
+  /// messages to copy; the original ended before its body did.
+  case copiesBusy, copiesFull, copiesLong, copiesUnfit, copiesCut
 }
 
 /// One worker's numbers: written by it alone, read by anybody.
@@ -167,6 +172,13 @@ final class WorkerCounters: Sendable {
     result.connections = UInt64(clamping: loop.load(0, LoopColumn.connections.rawValue))
     result.busyMicroseconds = UInt64(clamping: loop.load(0, LoopColumn.busy.rawValue) / 1000)
     result.turns = turns.read(0)
+    func value(_ column: LoopColumn) -> UInt64 { UInt64(clamping: loop.load(0, column.rawValue)) }
+    result.copies.sent = value(.copies)
+    result.copies.busy = value(.copiesBusy)
+    result.copies.full = value(.copiesFull)
+    result.copies.long = value(.copiesLong)
+    result.copies.unfit = value(.copiesUnfit)
+    result.copies.cut = value(.copiesCut)
     return result
   }
 

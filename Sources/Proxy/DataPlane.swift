@@ -168,7 +168,13 @@ package final class DataPlane: Sendable {
     }
   }
 
+  /// No listener has this name: whose clients are copies has a row like any other.
+  static let copies = " copies"
+
   private func assignRows(_ topology: Topology, _ state: inout State) {
+    for name in [DataPlane.copies] where state.listenerRows[name] == nil {
+      state.listenerRows[name] = UInt32(state.listenerRows.count)
+    }
     for listener in topology.listeners where state.listenerRows[listener.name] == nil {
       state.listenerRows[listener.name] = UInt32(state.listenerRows.count)
     }
@@ -265,13 +271,15 @@ package final class DataPlane: Sendable {
         pools[Int(row)] = CompiledPool(
           row: row, model: pool, standings: world.standings[index], table: table,
           secret: world.topology.secret ?? state.secret, tls: state.encryption.context(pool: pool.name),
-          split: world.splits[pool.name].map { CompiledSplit(pool, $0, tables: versionTables[pool.name] ?? []) })
+          split: world.splits[pool.name].map {
+            CompiledSplit(pool, $0, tables: versionTables[pool.name] ?? [], row: row)
+          })
       }
       snapshots.append(
         Snapshot(
           generation: world.generation, listeners: listeners, pools: pools,
           logsAccess: world.topology.accessLog != .off, logTemplate: world.topology.accessLogTemplate,
-          tracing: world.topology.tracing))
+          tracing: world.topology.tracing, copiesRow: state.listenerRows[DataPlane.copies] ?? 0))
     }
     return snapshots
   }

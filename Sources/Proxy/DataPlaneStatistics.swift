@@ -21,7 +21,7 @@ extension DataPlane {
       let own = counter.readLoop()
       return number < earlier.loops.count ? own + earlier.loops[number] : own
     }
-    for (name, row) in listenerRows {
+    for (name, row) in listenerRows where name != DataPlane.copies {
       var sum = ListenerStatistics()
       for counter in counters {
         sum = sum + counter.read(listener: Int(row))

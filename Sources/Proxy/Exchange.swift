@@ -99,6 +99,8 @@ struct Exchange: BitwiseCopyable {
   /// A group of the pool's `CompiledSplit`.
   var version = Exchange.anyVersion
   var site = SiteChoice.off
+  /// A copy of it that is not whole yet.
+  var copy = Exchange.none
   /// What `tried`, `wanted` and `index` refer to: `CompiledPool.layout`; 0: nothing yet.
   var layout: UInt64 = 0
   /// The end of its wait for a backend with room; 0: it has not waited.

@@ -23,11 +23,14 @@ final class Snapshot: Sendable {
   let samples: Bool
   let sampling: UInt32
   let exportsSpans: Bool
+  /// The row of a listener that is none: whose clients are copies.
+  let copiesRow: UInt32
 
   init(
     generation: UInt64, listeners: [CompiledListener?], pools: [CompiledPool?], logsAccess: Bool,
-    logTemplate: LogTemplate? = nil, tracing: Tracing? = nil
+    logTemplate: LogTemplate? = nil, tracing: Tracing? = nil, copiesRow: UInt32 = 0
   ) {
+    self.copiesRow = copiesRow
     samples = tracing != nil
     sampling = UInt32(min(max(tracing?.sample ?? 0, 0), 1) * Double(UInt32.max))
     exportsSpans = tracing?.otlp != nil
@@ -214,8 +217,12 @@ final class CompiledRoute: Sendable {
   /// Of `retry`, in the form that each request needs.
   let attempts: UInt8?
   let retriesStatus: Bool?
+  let mirror: CompiledMirror?
 
   init(_ route: Route, poolRows: [String: UInt32], dropped: [String]) {
+    mirror = route.mirror.map { CompiledMirror($0, pool: poolRows[$0.pool] ?? .max) }
+    // What comes from a client is no copy.
+    let dropped = route.mirror == nil ? dropped : dropped + ["x-sluice-mirror"]
     name = route.name
     action =
       switch route.action {

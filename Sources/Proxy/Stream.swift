@@ -75,6 +75,8 @@ struct Stream: BitwiseCopyable {
     static let torn = Flags(rawValue: 1 << 25)
     /// Client: its handshake has not got an answer of ours yet; in the list of those.
     static let unanswered = Flags(rawValue: 1 << 26)
+    /// Client: nobody; its request is a copy of another's. A branch that belongs to no trunk.
+    static let copy = Flags(rawValue: 1 << 27)
   }
 
   static let none = UInt32.max

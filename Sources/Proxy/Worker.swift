@@ -110,6 +110,9 @@ struct Worker: ~Copyable {
   var backendTrunks: [UInt32] = []
   /// By slot: of those that may choose, who has chosen HTTP/1.1.
   var speaksHTTP1: [Bool] = []
+  /// Copies of requests that are under way, and those that are begun at the end of the turn.
+  var copies = 0
+  var waitingCopies: [UInt32] = []
   /// Streams that have more to read than one turn allows.
   var ready: [UInt64] = []
   /// Pools with requests that wait and a backend that has room again.
@@ -195,6 +198,7 @@ struct Worker: ~Copyable {
     wheel.advance(to: milliseconds)
     while let token = wheel.nextDue() { expire(token) }
     serveQueues()
+    if !waitingCopies.isEmpty { startCopies() }
     if !dirtyTrunks.isEmpty { flushTrunks() }
     if milliseconds >= nextSweep { sweep() }
     if log.flush(now: milliseconds) { wakeForSweep() }

@@ -14,6 +14,7 @@ extension Worker {
     }
     if exchanges[exchange].layout != pool.layout { forgetIndices(exchange, pool) }
     guard let index = pick(exchange, row, pool) else {
+      if isCopy(exchange) { return drop(copy: exchange, .copiesFull) }
       if pickers[row].isEmpty || pool.standings.isEmpty {
         return failExchange(
           exchange, status: 503, exchanges[exchange].ending == .none ? .noBackend : exchanges[exchange].ending)
@@ -48,7 +49,11 @@ extension Worker {
     }
     exchanges[exchange].flags.remove(.persistent)
     let request = PickRequest(hash: exchanges[exchange].hash, tried: exchanges[exchange].tried)
-    if pool.split != nil, let index = pickOfVersion(exchange, row, request) { return index }
+    if pool.split != nil {
+      if let index = pickOfVersion(exchange, row, request) { return index }
+      // A copy is for its version alone.
+      if isCopy(exchange) { return nil }
+    }
     return pickers[row].pick(request, loads: loads, random: &random, now: now)
   }
 

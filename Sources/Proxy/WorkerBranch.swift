@@ -57,6 +57,7 @@ extension Worker {
   /// The end of a branch. What it has not said yet is cut off: its peer sees the stream reset.
   mutating func closeBranch(_ branch: UInt32) {
     let number = streams[branch].trunk
+    if streams[branch].flags.contains(.copy) { copies -= 1 }
     if number != Stream.none {
       engine.unbind(branch, reset: resetCode(branch))
       unlinkBranch(branch)
@@ -140,7 +141,7 @@ extension Worker {
   /// What `deliverOutgoing` is for a branch. A client's first bytes are a response's head. `more`: content follows at
   /// once.
   mutating func deliverOutgoing(_ range: Range<Int>, toBranch branch: UInt32, more: Bool = false) -> Delivery {
-    guard streams[branch].trunk != Stream.none, engine.isOpen(branch) else { return .failed }
+    guard streams[branch].trunk != Stream.none, engine.isOpen(branch) else { return deliverNowhere(branch) }
     var start = range.lowerBound
     if streams[branch].role == .client, !streams[branch].flags.contains(.answered) {
       start = deliverHead(range, branch, more: more)
@@ -152,9 +153,14 @@ extension Worker {
 
   /// The same for a range of `incoming`, which is content.
   mutating func deliverIncoming(_ range: Range<Int>, toBranch branch: UInt32) -> Delivery {
-    guard streams[branch].trunk != Stream.none, engine.isOpen(branch) else { return .failed }
+    guard streams[branch].trunk != Stream.none, engine.isOpen(branch) else { return deliverNowhere(branch) }
     guard buffers.append(incoming, range, to: &streams[branch].output) else { return .failed }
     return settleBranch(branch)
+  }
+
+  /// What is answered to a copy is thrown away; elsewhere there was somebody, who is gone.
+  private mutating func deliverNowhere(_ branch: UInt32) -> Delivery {
+    streams[branch].flags.contains(.copy) ? .sent : .failed
   }
 
   private mutating func settleBranch(_ branch: UInt32) -> Delivery {

@@ -65,6 +65,7 @@ extension Worker {
       pools[row].live -= 1
       if state.flags.contains(.retrying) { pools[row].retrying -= 1 }
     }
+    if state.copy != Exchange.none { dropCopy(of: exchange, .copiesCut) }
     counters.add(state.listener, .inFlight, -1)
     if state.flags.contains(.grpc) { countCall(exchange) }
     if state.flags.contains(.sampled) { finishSample(exchange) }
@@ -153,7 +154,9 @@ extension Worker {
     if exchanges[exchange].flags.contains(.expectsContinue), !exchanges[exchange].flags.contains(.requestDone) {
       keep = false
     }
-    log.failure(exchange: exchanges[exchange], source: streams[exchanges[exchange].client].source, snapshot: current)
+    if !isCopy(exchange) {
+      log.failure(exchange: exchanges[exchange], source: streams[exchanges[exchange].client].source, snapshot: current)
+    }
     respond(exchange, status: status, type: "text/plain", body: why.body(status), keep: keep)
   }
 

@@ -84,7 +84,7 @@ extension Worker {
   }
 
   mutating func writeLog(_ exchange: UInt32) {
-    guard log.isEnabled else { return }
+    guard log.isEnabled, !isCopy(exchange) else { return }
     let row = Int(exchanges[exchange].pool)
     let listener = snapshot(of: exchanges[exchange].epoch).listeners[Int(exchanges[exchange].listener)]
     let pool = exchanges[exchange].pool != Exchange.none && row < current.pools.count ? current.pools[row] : nil

@@ -152,6 +152,7 @@ extension Worker {
     }
     exchanges[exchange].flags.insert(.replayable)
     guard takeEarlyBody(exchange, index, from: headLength) else { return }
+    if route.mirror != nil || pool.split != nil { considerCopy(exchange, route, pool, from: headLength) }
     assign(exchange)
   }
 

@@ -55,7 +55,7 @@ extension Worker {
       else { return }
       guard budget > 0 else { return continueNextTurn(client) }
       budget -= 1
-      if exchanges[exchange].requestBody.unseen >= Worker.spliceThreshold,
+      if exchanges[exchange].requestBody.unseen >= Worker.spliceThreshold, exchanges[exchange].copy == Exchange.none,
         exchanges[exchange].flags.isDisjoint(with: .replayable), streams[client].flags.contains(.readable),
         canSplice(client, backend), spliceRequest(exchange, client, backend)
       {
@@ -80,6 +80,7 @@ extension Worker {
       }
       guard let (taken, content, done) = takeBody(exchange, from: 0) else { return }
       exchanges[exchange].bytesIn += Int64(taken)
+      if exchanges[exchange].copy != Exchange.none { copyBody(exchange, content, isDone: done) }
       if done {
         exchanges[exchange].flags.insert(.requestDone)
         if taken < incoming.count, !keepPipelined(exchange, client, from: taken) { return }

@@ -63,6 +63,9 @@ package struct Canary: Codable, Hashable, Sendable {
     }
   }
 
+  /// How many of the requests it gets copies of now, in ten-thousandths; nil: none.
+  package var mirrored: Int? { phase.isOver || plan.steps[step] > 0 ? nil : plan.mirrored }
+
   /// The canary's answers on this step.
   package var samples: UInt64 { history[history.count - 1].canary.total }
 

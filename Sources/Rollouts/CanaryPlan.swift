@@ -6,7 +6,10 @@ package struct CanaryPlan: Codable, Hashable, Sendable {
   package var pool = ""
   package var version = ""
   /// In hundredths of all clients, growing; the last one is 100 for a whole takeover. 100 alone is blue/green.
+  /// 0, as the first, is the step on which it gets copies only.
   package var steps = [1, 5, 25, 50, 100]
+  /// How many of the requests it gets copies of on that step, in ten-thousandths.
+  package var mirrored: Int?
   /// At least so long on each step.
   package var hold = Duration.seconds(60)
   /// At least so many answers of the canary on each step.

@@ -82,7 +82,8 @@ extension RolloutPlan.Method {
 
 extension Canary {
   fileprivate var isSound: Bool {
-    guard plan.steps.indices.contains(step), plan.steps.allSatisfy({ (1...100).contains($0) }) else { return false }
+    guard plan.steps.indices.contains(step), plan.steps.allSatisfy({ (0...100).contains($0) }) else { return false }
+    guard plan.mirrored.map({ (0...10_000).contains($0) }) ?? !plan.steps.contains(0) else { return false }
     guard KeptRollout.isSound(plan.hold), KeptRollout.isSound(plan.patience) else { return false }
     guard KeptRollout.isSound(plan.samples), KeptRollout.isSound(number: plan.capacity ?? 1),
       KeptRollout.isSound(number: plan.rate ?? 1)

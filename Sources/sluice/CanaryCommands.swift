@@ -48,6 +48,9 @@ struct SwitchCommand: AsyncParsableCommand {
 
 /// What a canary and a switch share.
 struct CanaryOptions: ParsableArguments {
+  @Option(
+    help: "Before the first step, copies of so many percent of the requests; their answers are judged and thrown away.")
+  var mirror: Double?
   @Option(help: "Seconds on each step, at least (default: 60).") var hold: Double?
   @Option(help: "Answers of the new version on each step, at least (default: 500).") var samples: Int?
   @Option(help: "Seconds without enough answers after which it pauses (default: 3600).") var patience: Double?
@@ -64,6 +67,7 @@ struct CanaryOptions: ParsableArguments {
   func begin(_ pool: String, _ version: String, steps: [Int]?) async throws {
     var request = CanaryRequest(pool: pool, version: version)
     request.steps = steps
+    request.mirror = mirror.map { $0 / 100 }
     (request.hold, request.samples, request.patience) = (hold, samples, patience)
     (request.capacity, request.rate) = (capacity, rate)
     (request.falseAlarms, request.mostErrors) = (falseAlarms.map { $0 / 100 }, mostErrors.map { $0 / 100 })

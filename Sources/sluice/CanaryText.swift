@@ -27,7 +27,8 @@ enum CanaryText {
       for (name, side) in [(canary.version, step.canary), ("others", step.control)] {
         let isFirst = name == canary.version
         table.add([
-          .init(isFirst ? "\(step.share)%" : ""), .init(isFirst ? "\(Int(step.seconds)) s" : ""), .init(name),
+          .init(isFirst ? step.share == 0 ? "copies" : "\(step.share)%" : ""),
+          .init(isFirst ? "\(Int(step.seconds)) s" : ""), .init(name),
           .init(isFirst ? "\(side.answers) of \(canary.samples)" : "\(side.answers)"), .init(share(side)),
           .init(time(side.p50)), .init(time(side.p99)),
         ])

@@ -28,6 +28,13 @@ extension StatusReport {
       })
     store = snapshot.store.map { StoreStatusReport(path: $0.path, loss: $0.loss) }
     droppedLogLines = snapshot.statistics.droppedLogLines
+    let made = snapshot.statistics.loops.reduce(CopyStatistics()) { $0 + $1.copies }
+    if made != CopyStatistics() {
+      copies = [
+        "sent": made.sent, "busy": made.busy, "full": made.full, "long": made.long, "unfit": made.unfit,
+        "cut": made.cut,
+      ]
+    }
     loops = snapshot.statistics.loops.map {
       LoopReport(
         connections: $0.connections, busy: Double($0.busyMicroseconds) / 1e6, turns: LatencyReport($0.turns))

@@ -97,7 +97,11 @@ extension RolloutDriver {
 }
 
 extension Canary {
-  var split: VersionSplit { VersionSplit(plan.version, share: share * VersionSplit.whole / 100) }
+  var split: VersionSplit {
+    var split = VersionSplit(plan.version, share: share * VersionSplit.whole / 100)
+    split.mirrored = mirrored
+    return split
+  }
 }
 
 extension RolloutReport {

@@ -238,7 +238,7 @@ let badListeners: [Case] = [
   Case(
     .route(""),
     [
-      "6:8 `route`: expected a mapping with `name`, `match`, `pool`, `split`, `redirect`, `respond`, `rewrite`, `request-headers`, `response-headers`, `timeouts`, `retry`, found nothing"
+      "6:8 `route`: expected a mapping with `name`, `match`, `pool`, `split`, `redirect`, `respond`, `rewrite`, `request-headers`, `response-headers`, `timeouts`, `retry`, `mirror`, found nothing"
     ]),
   Case(
     .match("{ host: \"*\" }"),

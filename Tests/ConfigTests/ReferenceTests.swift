@@ -145,6 +145,9 @@ import Testing
     api.timeouts.perTry = .seconds(5)
     api.retry = RetryPolicy()
     api.retry?.attempts = 1
+    var mirror = Mirror(pool: "batch")
+    mirror.share = 0.1
+    api.mirror = mirror
 
     var redirect = Redirect()
     redirect.status = 301

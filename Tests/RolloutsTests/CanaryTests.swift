@@ -68,6 +68,31 @@ import Wire
     }
   }
 
+  @Test func copiesComeBeforeClientsAndEndWithTheStep() {
+    var plan = quick
+    plan.steps = [0, 10, 100]
+    plan.mirrored = 2_500
+    var effects: [Canary.Effect] = []
+    var canary = Canary(plan, at: 0, into: &effects)
+    #expect((canary.share, canary.mirrored) == (0, 2_500))
+    var random = Random(seed: 1)
+    func look(_ second: Int64, errors: Double = 0.001) {
+      let block = CanaryBlock(canary: side(500, errors, 1, &random), control: side(2_000, 0.001, 1, &random))
+      canary.handle(.looked(block), at: second * 1_000, into: &effects)
+    }
+    var bad = canary
+    for second in 1...5 as ClosedRange<Int64> { look(second) }
+    #expect((canary.share, canary.mirrored) == (10, nil))
+    swap(&canary, &bad)
+    for second in 1...4 as ClosedRange<Int64> { look(second, errors: 0.1) }
+    guard case .rolledBack = canary.phase else {
+      Issue.record("it ended as \(canary.phase)")
+      return
+    }
+    #expect((canary.share, canary.mirrored) == (0, nil))
+    #expect(canary.history.map(\.share) == [0])
+  }
+
   @Test func stepsAreHeldAndWantSamples() {
     var plan = CanaryPlan()
     plan.steps = [10, 100]

@@ -99,6 +99,7 @@ def run(s):
     load = Load(s)
     refusals(node)
     testers(s, node, load)
+    mirrored(s, node, servers, load)
     bad(s, node, servers, load, "errors", errors=0.05)
     bad(s, node, servers, load, "slow answers", delay=26)
     good(s, node, servers, load)
@@ -191,6 +192,41 @@ def testers(s, node, load):
             ([("X-Version", "v9")], "v1"), ([("X-Version", "v")], "v1"), ([("Cookie", "version=")], "v1"),
         ):
             equal({ask(s, *fields) for _ in range(8)}, {version}, fields)
+
+
+def mirrored(s, node, servers, load):
+    with s.fact("a bad version is stopped by copies, before it has a client"):
+        servers.launch_new(errors=0.2)
+        for name in "cd":
+            node.wait_verdict("web", name, "up")
+        load.mark()
+        # Several looks: the test bets on a look by what it saw in those before.
+        node.must("rollout", "canary", "web", "v2", "--steps", "5,100", "--hold", "5", "--samples", "100", "--mirror", "50")
+        found = over(node, "rolled back", "completed")
+        equal((found["phase"], [one["share"] for one in found["canary"]["steps"]]), ("rolled back", [0]), "the canary")
+        contains(found["reason"], "errors: canary ")
+        equal((load.failed, load.troubles[:3], load.total["v2"]), ({}, [], 0), "failed requests, and answers of v2")
+        copies = sum(node.backend("web", name)["requests"] for name in "cd")
+        wait(lambda: node.status()["copies"]["sent"] >= 10, "copies were counted")
+        s.figure("v2 with errors, by copies", f"stopped after {found['canary']['steps'][0]['canary']['answers']} answers to copies", f"{copies} requests to v2, none of a client")
+        contains(node.must("rollout", "show", "web"), "copies")
+    with s.fact("it gets no more copies then"):
+        before = node.status()["copies"]["sent"]
+        load.mark()
+        wait(lambda: load.good > 300, "300 answers", 20)
+        ensure(node.status()["copies"]["sent"] - before <= 24, "copies are still sent")
+    with s.fact("a good one gets its first clients after its copies"):
+        servers.launch_new()
+        for name in "cd":
+            node.wait_verdict("web", name, "up")
+        load.mark()
+        start(node, "--mirror", "100", steps="5,100")
+        found = wait(lambda: (one := canary(node))["canary"]["share"] == 5 and one, "5%", 60, 0.1)
+        ensure(found["canary"]["steps"][0]["canary"]["answers"] >= 100, "answers to copies")
+        wait(lambda: load.total["v2"] > 0, "a client of v2", 10)
+        node.must("rollout", "rollback", "web")
+        equal((load.failed, load.troubles[:3]), ({}, []), "failed requests")
+        only(load, "v1")
 
 
 def bad(s, node, servers, load, what, **how):

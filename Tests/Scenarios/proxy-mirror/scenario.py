@@ -1,0 +1,172 @@
+"""Mirrors: another pool gets copies of requests; whatever becomes of them, those who asked notice nothing."""
+
+import subprocess
+import time
+
+from lib.load import Load
+from lib.node import Node
+from lib.origin import Origin, Server
+from lib.scenario import contains, ensure, equal, wait
+from lib.wire import Wire, get
+
+LIMIT = 60
+TENTHS = 2000
+
+
+class Slow(Origin):
+    def answer(self, wire, seen):
+        time.sleep(0.2)
+        return super().answer(wire, seen)
+
+
+def hang(wire):
+    while wire.socket.recv(65536):
+        pass
+
+
+def run(s):
+    s.port("dead")
+    origin, shadow = Origin(s, "origin"), Origin(s, "shadow")
+    Server(s, "hangs", hang)
+    Slow(s, "slow")
+    node = Node(s)
+    same(s, node, origin, shadow)
+    bodies(s, node, origin, shadow)
+    share(s, node, shadow)
+    ill(s, node, origin)
+    load(s, node)
+
+
+def copies(node):
+    return node.status().get("copies") or dict.fromkeys(("sent", "busy", "full", "long", "unfit", "cut"), 0)
+
+
+def counted(node, before, **more):
+    """Waits until so many more were counted, and no other."""
+    wanted = {key: count + more.get(key, 0) for key, count in before.items()}
+    wait(lambda: copies(node) == wanted, f"{more} more than {before}", 5)
+
+
+def exchange(s, path, method="GET", headers=(), body=b""):
+    with Wire(s.port("web")) as wire:
+        return wire.exchange(method, path, headers=list(headers), body=body)
+
+
+def last(shadow, count):
+    return wait(lambda: len(shadow.requests) >= count and shadow.requests[count - 1], f"copy {count} is there")
+
+
+def same(s, node, origin, shadow):
+    with s.fact("a copy is what the request was to its backend: method, target, fields; and it says that it is one"):
+        answer = exchange(s, "/all/x?y=1", "DELETE", [("X-One", "1"), ("X-Sluice-Mirror", "forged")])
+        equal((answer.status, answer.header("x-backend")), (200, "origin"), "answer")
+        copy, original = last(shadow, 1), origin.requests[-1]
+        equal((copy.method, copy.target), ("DELETE", "/all/x?y=1"), "copy")
+        equal(original.header("x-sluice-mirror"), None, "the mark on the original")
+        equal([field for field in copy.headers if field[0].lower() != "x-sluice-mirror"], original.headers, "fields")
+        equal((copy.all("x-sluice-mirror"), copy.header("x-team")), (["1"], "shop"), "mark")
+    with s.fact("a route without one sends none; a copy is no line in the log and no request of the listener"):
+        exchange(s, "/other")
+        entries = wait(lambda: len(found := node.access_log()) >= 2 and found, "two lines", 5)
+        equal([one["pool"] for one in entries], ["web", "web"], "log")
+        listener = node.status()["listeners"][0]
+        equal((listener["requests"], listener["inFlight"], len(shadow.requests)), (2, 0, 1), "counts")
+        equal(node.backend("shadow", "shadow")["requests"], 1, "the shadow's requests")
+
+
+def bodies(s, node, origin, shadow):
+    with s.fact("bodies go along, by length, in chunks, late, and from HTTP/2"):
+        body = bytes(range(256)) * 80
+        exchange(s, "/all/length", "POST", body=body)
+        copy = last(shadow, 2)
+        equal((copy.target, copy.length, copy.sha256), ("/all/length", len(body), origin.requests[-1].sha256), "by length")
+        with Wire(s.port("web")) as wire:
+            wire.send("POST /all/chunks HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+            wait(lambda: origin.requests[-1].target == "/all/chunks", "the original is on its way")
+            equal(len(shadow.requests), 2, "copies before the body is whole")
+            wire.send("6\r\n world\r\n0\r\n\r\n")
+            equal(wire.response().status, 200, "status")
+        copy = last(shadow, 3)
+        equal((copy.target, copy.body), ("/all/chunks", b"hello world"), "in chunks")
+        done = subprocess.run(["curl", "-s", "-m", "5", "--http2-prior-knowledge", "-o", "/dev/null", "-w", "%{http_code}", "-d", "b" * 9000,
+                               f"http://127.0.0.1:{s.port('web')}/all/h2"], capture_output=True, text=True, timeout=10)
+        equal(done.stdout, "200", "curl")
+        copy = last(shadow, 4)
+        equal((copy.target, copy.body), ("/all/h2", b"b" * 9000), "from HTTP/2")
+    with s.fact("what is too long is passed on and not copied: by length, and found out on the way"):
+        before = copies(node)
+        equal(exchange(s, "/all/long", "POST", body=b"x" * 40000).status, 200, "status")
+        with Wire(s.port("web")) as wire:
+            wire.send("POST /all/longer HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+            for _ in range(5):
+                wire.send(b"4000\r\n" + b"y" * 0x4000 + b"\r\n")
+            wire.send("0\r\n\r\n")
+            equal(wire.response().status, 200, "status")
+        equal([one.length for one in origin.requests[-2:]], [40000, 5 * 0x4000], "bodies")
+        counted(node, before, long=2)
+        equal(len(shadow.requests), 4, "copies")
+    with s.fact("a client that goes away in the middle of its body leaves no copy"):
+        before = copies(node)
+        with Wire(s.port("web")) as wire:
+            wire.send("POST /all/cut HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf")
+            wait(lambda: origin.requests[-1].target == "/all/cut", "the original is on its way")
+        counted(node, before, cut=1)
+        equal(len(shadow.requests), 4, "copies")
+
+
+def share(s, node, shadow):
+    with s.fact("a tenth is a tenth, and the counts agree"):
+        before, had = copies(node), len(shadow.requests)
+        with Wire(s.port("web")) as wire:
+            for _ in range(TENTHS):
+                wire.send("GET /tenth HTTP/1.1\r\nHost: x\r\n\r\n")
+                equal(wire.response().status, 200, "status")
+        sent = copies(node)["sent"] - before["sent"]
+        wait(lambda: len(shadow.requests) - had == sent, f"{sent} copies are there")
+        # Five standard deviations.
+        ensure(abs(sent - TENTHS // 10) < 68, f"{sent} copies of {TENTHS} requests")
+        equal({key: count for key, count in copies(node).items() if key != "sent"}, {key: count for key, count in before.items() if key != "sent"}, "dropped")
+        s.figure("share 10%", f"{sent} of {TENTHS}")
+        contains(get(s.port("metrics"), "/metrics").text, f"sluice_mirror_copies_total {copies(node)['sent']}")
+
+
+def ill(s, node, origin):
+    with s.fact("a dead shadow: its backend has the failures, and nobody else"):
+        before = node.backend("dead", "dead")["connectFailures"]
+        for _ in range(20):
+            equal(exchange(s, "/dead").status, 200, "status")
+        wait(lambda: node.backend("dead", "dead")["connectFailures"] - before == 20, "20 refused connections")
+    with s.fact("a hanging shadow: no more copies than may be are under way, each for its time, and then there is room again"):
+        before, failed = copies(node), node.backend("hangs", "hangs")["failures"]
+        with Wire(s.port("web")) as wire:
+            for _ in range(50):
+                equal(wire.exchange("GET", "/hangs").status, 200, "status")
+        found = copies(node)
+        equal((found["sent"] - before["sent"], found["busy"] - before["busy"]), (4, 46), "one worker's copies")
+        wait(lambda: node.backend("hangs", "hangs")["failures"] - failed == 4, "four failures")
+        wait(lambda: node.backend("hangs", "hangs")["inFlight"] == 0, "nothing is in flight")
+        ensure(exchange(s, "/hangs").status == 200 and copies(node)["busy"] == found["busy"], "there is room again")
+    with s.fact("a shadow without room is not waited for"):
+        before = copies(node)
+        for _ in range(3):
+            equal(exchange(s, "/narrow").status, 200, "status")
+        counted(node, before, sent=1, full=2)
+    with s.fact("the pool that answers knows nothing of it"):
+        found = node.backend("web", "web")
+        equal((found["failures"], found["connectFailures"], found["retries"], found["timeouts"]), (0, 0, 0, 0), "failures")
+        ensure(found["verdict"] == "up", found["verdict"])
+
+
+def load(s, node):
+    figures = {}
+    for path in ("/plain", "/slow", "/dead"):
+        with s.fact(f"under load nobody notices: {path}"):
+            wrk = Load(s, f"http://127.0.0.1:{s.port('web')}{path}", name=f"wrk{path[1:]}", connections=16, seconds=3)
+            figures[path] = wrk.result(20)
+            equal(figures[path].failed, 0, f"failed requests: {figures[path]}")
+            s.figure(path, f"{figures[path].requests} requests", f"p50 {figures[path].p50}", f"p99 {figures[path].p99}")
+    with s.fact("what is under way ends"):
+        wait(lambda: all(one["inFlight"] == 0 for pool in node.status()["pools"] for one in pool["backends"]), "nothing is in flight", 10)
+        found = copies(node)
+        ensure(found["busy"] > 0, f"{found}")
+        s.figure("copies", *(f"{key} {count}" for key, count in found.items()))
