@@ -37,6 +37,9 @@ extension Worker {
       case .wantsMore:
         guard sendPending(index), !isOver else { return handshakeFailed(index, .closed) }
         if !isLoaded, result.wouldBlock { return }
+      case .wantsRoom:
+        // A chain of certificates that is longer than the wire: what the socket refuses is held.
+        guard sendPending(index) else { return handshakeFailed(index, .closed) }
       case .failed(let failure):
         // The alert.
         _ = sendPending(index)
