@@ -63,12 +63,16 @@ extension Probe.Kind {
 }
 
 extension Reader {
-  /// A zone file's bytes, at most 1 GiB; nil when it is not a file that can be read.
+  /// A zone file's bytes, at most 1 GiB; nil when it is not a file that can be read, or changes meanwhile.
   func zoneFile(_ path: String) -> [UInt8]? {
     let url = URL(fileURLWithPath: path).resolvingSymlinksInPath()
     guard let attributes = try? FileManager.default.attributesOfItem(atPath: url.path),
       attributes[.type] as? FileAttributeType == .typeRegular, (attributes[.size] as? Int ?? .max) <= 1 << 30,
-      let data = try? Data(contentsOf: url)
+      let data = try? Data(contentsOf: url),
+      // One that is being written ends anywhere, which may look right: an address without its last digit.
+      let after = try? FileManager.default.attributesOfItem(atPath: url.path),
+      after[.size] as? Int == data.count, after[.modificationDate] as? Date == attributes[.modificationDate] as? Date,
+      after[.systemFileNumber] as? Int == attributes[.systemFileNumber] as? Int
     else { return nil }
     return Array(data)
   }

@@ -336,7 +336,7 @@ extension NameReader {
     guard let given = fields.value("file", .nonEmpty) else { return nil }
     let path = reader.absolute(given)
     guard let bytes = reader.zoneFile(path) else {
-      fields.error(at: "file", "`file`: \(path.shortened) cannot be read")
+      fields.error(at: "file", "`file`: \(path.shortened) cannot be read, or is being written")
       return nil
     }
     let directory = path.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")

@@ -95,12 +95,37 @@ package struct Name: Sendable {
 
 extension Name: Hashable {
   package static func == (left: Name, right: Name) -> Bool {
-    left.wire.count == right.wire.count
-      && left.wire.indices.allSatisfy { DNS.lowercased(left.wire[$0]) == DNS.lowercased(right.wire[$0]) }
+    let count = left.wire.count
+    guard count == right.wire.count else { return false }
+    let (left, right) = (left.wire.span, right.wire.span)
+    var index = 0
+    while index &+ 8 <= count {
+      guard Octets.lowercased(Octets.load(left, at: index)) == Octets.lowercased(Octets.load(right, at: index)) else {
+        return false
+      }
+      index &+= 8
+    }
+    while index < count {
+      guard DNS.lowercased(left[index]) == DNS.lowercased(right[index]) else { return false }
+      index &+= 1
+    }
+    return true
   }
 
   package func hash(into hasher: inout Hasher) {
-    for byte in wire { hasher.combine(DNS.lowercased(byte)) }
+    // PERF: words at a time, and the hasher once.
+    let bytes = wire.span
+    var hash = UInt64(truncatingIfNeeded: bytes.count)
+    var index = 0
+    while index &+ 8 <= bytes.count {
+      hash = Octets.mix(hash, Octets.lowercased(Octets.load(bytes, at: index)))
+      index &+= 8
+    }
+    while index < bytes.count {
+      hash = Octets.mix(hash, UInt64(DNS.lowercased(bytes[index])))
+      index &+= 1
+    }
+    hasher.combine(hash)
   }
 }
 

@@ -63,6 +63,22 @@ enum Octets {
     return true
   }
 
+  /// Byte by byte, whether one stands before the other.
+  static func precedes(_ one: Span<UInt8>, _ other: Span<UInt8>) -> Bool {
+    let count = min(one.count, other.count)
+    var index = 0
+    while index &+ 8 <= count {
+      let (left, right) = (load(one, at: index), load(other, at: index))
+      if left != right { return left.byteSwapped < right.byteSwapped }
+      index &+= 8
+    }
+    while index < count {
+      if one[index] != other[index] { return one[index] < other[index] }
+      index &+= 1
+    }
+    return one.count < other.count
+  }
+
   /// A word with its ASCII letters in lower case.
   @inline(__always) static func lowercased(_ word: UInt64) -> UInt64 {
     // Without the top bits, adding does not carry into the next byte.

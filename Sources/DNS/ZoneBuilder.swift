@@ -65,7 +65,7 @@ private struct ZoneBuilder {
 
   consuming func build() -> Zone? {
     let sorted = owners.map { (key: $0.key.canonicalKey, owner: $0.key, records: $0.value) }
-      .sorted { $0.key.lexicographicallyPrecedes($1.key) }
+      .sorted { Octets.precedes($0.key.span, $1.key.span) }
     var lookup = LookupName()
     for (_, owner, records) in sorted {
       guard lookup.load(owner.wire.span, at: 0) != nil else { return nil }

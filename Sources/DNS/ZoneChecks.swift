@@ -77,6 +77,7 @@ struct ZoneChecks {
     ancestors(owner, first)
     if owner != apex, types.contains(.ns) { delegation(owner, placed, types) }
     targets(placed)
+    if types.contains(.cname) { loop(owner, place(.cname)) }
     times(placed)
   }
 
@@ -124,15 +125,51 @@ struct ZoneChecks {
     }
   }
 
+  /// What answers do not follow to its end.
+  private mutating func loop(_ owner: Name, _ place: ZonePlace) {
+    var passed: Set<Name> = [owner]
+    var last = owner
+    while let alias = byOwner[last]?.first(where: { $0.record.type == .cname })?.record.dataName(at: 0) {
+      guard passed.insert(alias).inserted else {
+        return warning(place, "the CNAME of \(owner) leads into a circle, at \(alias)")
+      }
+      guard passed.count <= ZoneChecks.longestChain + 1 else {
+        return warning(
+          place, "more than \(ZoneChecks.longestChain) CNAMEs in a row from \(owner) on: nobody follows them")
+      }
+      last = alias
+    }
+  }
+
+  private static let longestChain = Responder.Settings().maximumChain
+
   private mutating func times(_ placed: [PlacedRecord]) {
+    guard placed.count > 1 else { return size(placed, data: placed[0].record.data.count) }
     for (type, group) in Dictionary(grouping: placed, by: \.record.type) {
       if let other = group.first(where: { $0.record.ttl != group[0].record.ttl }) {
         warning(other.place, "the \(type) records have different times to live; the smallest is used")
       }
       var seen: Set<[UInt8]> = []
-      for item in group where !seen.insert(item.record.data).inserted {
-        warning(item.place, "the same \(type) record comes twice")
+      var data = 0
+      for item in group {
+        if seen.insert(item.record.data).inserted {
+          data += item.record.data.count
+        } else {
+          warning(item.place, "the same \(type) record comes twice")
+        }
       }
+      size(group, data: data + 12 * (seen.count - 1))
     }
+  }
+
+  /// - Parameter data: bytes of all records of one type, without the twelve before those of the first.
+  private mutating func size(_ group: [PlacedRecord], data: Int) {
+    let first = group[0].record
+    // Header, question, and each record behind a pointer to its owner.
+    let size = 12 + first.name.wire.count + 4 + 12 + data
+    guard size > 65_535 else { return }
+    warning(
+      group[0].place,
+      "the \(first.type) records of \(first.name) take \(size) bytes, and a message has 65535: they are never answered")
   }
 }

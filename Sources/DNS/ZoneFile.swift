@@ -59,6 +59,23 @@ package struct ZoneFile {
     var lastTTL: UInt32?
   }
 
+  /// What a word before the data can mean, beside a time.
+  private enum Word {
+    case `class`(RecordClass)
+    case type(RecordType)
+  }
+
+  /// PERF: those that were met; to read the same few words anew in each line was a tenth of reading a large zone.
+  private var words: [[UInt8]: Word] = [:]
+
+  private mutating func word(_ bytes: [UInt8]) -> Word? {
+    if let known = words[bytes] { return known }
+    let text = String(decoding: bytes, as: UTF8.self)
+    let found = RecordClass(text).map(Word.class) ?? RecordType(text).map(Word.type)
+    words[bytes] = found
+    return found
+  }
+
   private struct Failure: Error {
     var token: ZoneToken?
     var text: String
@@ -165,19 +182,20 @@ package struct ZoneFile {
     // TTL and class come in either order before the type, and each may be left out.
     while type == nil {
       guard let token = tokens.popFirst() else { throw Failure(token: nil, text: "expected a record type") }
-      let text = String(decoding: token.bytes, as: UTF8.self)
-      if token.bytes[0..<min(1, token.bytes.count)].allSatisfy({ $0 &- 48 < 10 }), !token.bytes.isEmpty {
+      if let first = token.bytes.first, first &- 48 < 10 {
         guard ttl == nil, let value = RecordText.seconds(token.bytes, maximum: 0x7fff_ffff) else {
           throw Failure(token: token, text: ttl == nil ? "expected a time to live" : "two times to live")
         }
         ttl = value
-      } else if let value = RecordClass(text) {
+        continue
+      }
+      switch word(token.bytes) {
+      case .class(let value):
         guard recordClass == nil else { throw Failure(token: token, text: "two classes") }
         recordClass = value
-      } else if let value = RecordType(text) {
-        type = (value, token)
-      } else {
-        throw Failure(token: token, text: "unknown record type \"\(text)\"")
+      case .type(let value): type = (value, token)
+      case nil:
+        throw Failure(token: token, text: "unknown record type \"\(String(decoding: token.bytes, as: UTF8.self))\"")
       }
     }
     guard let (type, typeToken) = type else { return }

@@ -64,6 +64,8 @@ struct Worker: ~Copyable {
   /// Steps of handshakes that this turn may still take.
   var handshakeSteps = 0
   var isMuted = false
+  /// Messages of zone transfers that this turn may still write.
+  var transferSteps = 0
   private var signaturesCounted: UInt64 = 0
   var isDraining = false
   var isStopping = false
@@ -89,6 +91,7 @@ struct Worker: ~Copyable {
       let events = epoll.wait(milliseconds: pause)
       readClock()
       handshakeSteps = Worker.stepsPerTurn
+      transferSteps = Worker.messagesPerTurn
       for index in 0..<events {
         let event = epoll[index]
         if event.token & Worker.wakeToken != 0 {

@@ -40,6 +40,9 @@ extension Worker {
   /// Steps that a client gets in one turn: one that never stops asking, or a secondary that reads as fast as it is
   /// written to, must not hold the worker.
   private static let rounds = 16
+  /// A message of a transfer has up to 64 KiB, and takes 2 to 4 ms to write: with many secondaries at once, queries over
+  /// UDP would wait for all of them (0.4 s with 200).
+  static let messagesPerTurn = 2
 
   var milliseconds: Int64 { clock.now.nanoseconds / 1_000_000 }
 
@@ -100,12 +103,13 @@ extension Worker {
       guard streams.isUsed(handle.index), UInt32(streams.generation(handle.index)) == handle.generation else {
         continue
       }
-      guard !streams[handle.index].isShaking else {
-        // Behind the turn's share of handshakes, all others wait, too.
-        guard handshakeSteps > 0 else {
-          unfinished += list[position...]
-          return
-        }
+      let isShaking = streams[handle.index].isShaking
+      // Behind the turn's share all others wait, too, and are the first of the next.
+      guard isShaking ? handshakeSteps > 0 : transfers[handle.index] == nil || transferSteps > 0 else {
+        unfinished = list[position...] + unfinished
+        return
+      }
+      guard !isShaking else {
         shake(handle.index)
         continue
       }
@@ -120,6 +124,8 @@ extension Worker {
       guard round < Worker.rounds else { return postpone(index) }
       guard flush(index) else { return }
       if transfers[index] != nil {
+        guard transferSteps > 0 else { return postpone(index) }
+        transferSteps -= 1
         guard advance(index) else { return }
         continue
       }

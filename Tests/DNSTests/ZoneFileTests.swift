@@ -129,6 +129,16 @@ import Testing
     ("x CNAME a\n@ MX 1 x", "warning: the MX target x.z.test. is an alias (CNAME)"),
     ("x 5 A 192.0.2.1\nx 6 A 192.0.2.2", "warning: the A records have different times to live; the smallest is used"),
     ("x A 192.0.2.1\nx A 192.0.2.1", "warning: the same A record comes twice"),
+    ("x CNAME x", "warning: the CNAME of x.z.test. leads into a circle, at x.z.test."),
+    ("x CNAME y\ny CNAME v\nv CNAME y", "warning: the CNAME of x.z.test. leads into a circle, at y.z.test."),
+    (
+      (0..<14).map { "c\($0) CNAME c\($0 + 1)" }.joined(separator: "\n"),
+      "warning: more than 12 CNAMEs in a row from c0.z.test. on: nobody follows them"
+    ),
+    (
+      (0..<300).map { "x TXT \"\(1000 + $0)\(String(repeating: "t", count: 240))\"" }.joined(separator: "\n"),
+      "warning: the TXT records of x.z.test. take 77126 bytes, and a message has 65535: they are never answered"
+    ),
   ]
 
   @Test(arguments: doubts.indices) func aZoneIsChecked(_ index: Int) throws {
@@ -145,6 +155,17 @@ import Testing
       diagnostics = error.diagnostics
     }
     #expect(diagnostics.contains { "\($0.severity.rawValue): \($0.text)" == expected }, "\(text): \(diagnostics)")
+  }
+
+  @Test func whatIsAnsweredIsNotDoubted() throws {
+    let chain = (0..<12).map { "c\($0) CNAME c\($0 + 1)" }.joined(separator: "\n") + "\nc12 A 192.0.2.1\n"
+    let texts = (0..<250).map { "x TXT \"\(1000 + $0)\(String(repeating: "t", count: 240))\"" }.joined(separator: "\n")
+    let file = Self.read("$TTL 9\n@ SOA ns h 1 1 1 1 1\n@ NS ns\nns A 192.0.2.1\n\(chain)\(texts)\n")
+    let (zone, warnings) = try Zone.build(apex: named("z.test"), records: file.records)
+    #expect(warnings == [])
+    let server = Server([zone])
+    #expect(server.ask(Message.query(named("x.z.test"), .txt, udpSize: 1232), over: .tcp)?.answers.count == 250)
+    #expect(server.ask(Message.query(named("c0.z.test"), .a, udpSize: 1232), over: .tcp)?.answers.count == 13)
   }
 
   @Test func aZoneNeedsItsApex() {
