@@ -2,14 +2,16 @@
 
 import asyncio
 import os
+import signal
 import time
 
 import websockets
 
+from lib.h2peer import DATA, END_STREAM, H2, HEADERS, RST_STREAM
 from lib.node import Node
 from lib.origin import Origin
 from lib.peers import websocket_echo
-from lib.scenario import contains, ensure, equal
+from lib.scenario import contains, ensure, equal, wait
 from lib.wire import Wire
 
 
@@ -42,9 +44,17 @@ def run(s):
         equal(response.status, 200, "status")
         equal(wire.exchange(target="/plain").status, 200, "status of the next request")
         ensure(len(plain.requests) == 2, "the backend saw another number of requests")
+    with s.fact("a drained backend's sockets end at the pool's time, by HTTP/1.1 and HTTP/2; another's go on"):
+        s.figure("sockets of a drained backend, given 1 s, ended after", asyncio.run(drained(s, node, url)))
     with s.fact("the access log has the tunnels with status 101"):
         entry = node.wait_logged(lambda entry: entry.get("status") == 101, "a 101")
         contains(str(entry["path"]), "/")
+    with s.fact("a node that stops gives sockets its drain-timeout, no longer"):
+        seconds = asyncio.run(stopped(node, url))
+        s.figure("sockets of a stopping node, given 2 s, ended after", f"{seconds:.2f} s")
+        ensure(1.5 <= seconds <= 5, f"after {seconds:.2f} s")
+        wait(lambda: node.process.popen.poll() is not None, "the node ends", 5)
+        equal(node.process.popen.returncode, 0, "its exit status")
 
 
 async def messages(url):
@@ -90,6 +100,62 @@ async def idle(url):
             await asyncio.wait_for(socket.recv(), 8)
         except websockets.ConnectionClosed:
             return time.monotonic() - start
+
+
+async def drained(s, node, url):
+    # Each worker takes its turns by itself: six sockets of each kind, more if all came to one backend.
+    sockets, streams = [], []
+    try:
+        while len({name for _, name in sockets}) < 2 or len(sockets) < 6:
+            ensure(len(sockets) < 60, "all sockets came to one backend")
+            socket = await websockets.connect(url, ping_interval=None)
+            await socket.send("x")
+            sockets.append((socket, (await socket.recv()).split(":")[0]))
+            streams.append(await asyncio.to_thread(stream, s))
+        name = streams[0][1]
+        node.must("drain", f"echo/{name}")
+        start = time.monotonic()
+        for socket, at in sockets:
+            if at == name:
+                try:
+                    await asyncio.wait_for(socket.recv(), 8)
+                except websockets.ConnectionClosed:
+                    continue
+        seconds = time.monotonic() - start
+        ensure(0.7 <= seconds <= 4, f"after {seconds:.2f} s")
+        await asyncio.to_thread(streams[0][0].read, lambda f: f.stream == 1 and (f.kind == RST_STREAM or f.flags & END_STREAM), 4)
+        other = next(socket for socket, at in sockets if at != name)
+        await other.send("still")
+        contains(await other.recv(), "still")
+        node.must("ready", f"echo/{name}")
+        return f"{seconds:.2f} s"
+    finally:
+        for socket, _ in sockets:
+            await socket.close()
+        for h2, _ in streams:
+            h2.close()
+
+
+def stream(s):
+    """(a connection whose stream 1 is a WebSocket, its backend's name)."""
+    h2 = H2(s.port("web")).settle()
+    h2.headers(1, [(":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "http"), (":path", "/"), (":authority", "x"),
+                   ("sec-websocket-version", "13")], end=False)
+    equal(dict(h2.decoder.decode(h2.read(lambda f: f.kind == HEADERS).payload))[":status"], "200", "status")
+    h2.data(1, b"\x81\x81\0\0\0\0x")
+    return h2, h2.read(lambda f: f.kind == DATA and f.payload).payload[2:].split(b":")[0].decode()
+
+
+async def stopped(node, url):
+    async with websockets.connect(url, ping_interval=None) as socket:
+        node.process.expect_exit = True
+        node.process.signal(signal.SIGTERM)
+        start = time.monotonic()
+        try:
+            await asyncio.wait_for(socket.recv(), 8)
+        except websockets.ConnectionClosed:
+            pass
+        return time.monotonic() - start
 
 
 def early_bytes(s):
