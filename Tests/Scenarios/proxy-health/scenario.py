@@ -213,5 +213,5 @@ def panic(s, node, origins):
     with s.fact("none well and no threshold: 503"):
         origins["n3"].statuses = {"/healthz": 503}
         node.wait_verdict("calm", "n3", "down")
-        equal(get(s.port("web"), "/calm").status, 503, "status")
+        wait(lambda: get(s.port("web"), "/calm").status == 503, "nobody serves", 2)
         equal(get(s.port("web"), "/panic").status, 200, "status in panic")
