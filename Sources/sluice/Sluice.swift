@@ -7,6 +7,7 @@
 
 internal import ArgumentParser
 internal import Kernel
+internal import TLS
 
 @main struct Sluice: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -28,6 +29,7 @@ internal import Kernel
 extension Sluice {
   /// On the main thread before there is any other: what is dropped here, no thread has.
   @MainActor static func main() async {
+    Library.open()
     _ = Startup.current
     if CommandLine.arguments.dropFirst().first == "run" { Privileges.dropOthers() }
     await main(nil)
