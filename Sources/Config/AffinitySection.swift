@@ -6,8 +6,7 @@ extension Reader {
   func affinity(_ fields: Fields, _ listener: Listener) -> SiteAffinity? {
     var result = SiteAffinity(site: "")
     fields.with("cookie", .cookie) { cookie in
-      guard let read = insertedCookie(cookie, result.cookie) else { return }
-      (result.cookie, result.maxAge, result.sameSite, result.secure) = read
+      if let read = insertedCookie(cookie, result.cookie.name) { result.cookie = read }
     }
     if fields.lacks("forward") { error(fields.place, "`affinity`: expected `forward`: a pool for each other site") }
     var sites: [(name: String, place: Place)] = []

@@ -117,7 +117,8 @@ extension Reader {
       return nil
     }
     switch kind {
-    case "cookie": return Fields(node, .cookie, self, label: kind).flatMap(cookie)
+    case "cookie":
+      return Fields(node, .cookie, self, label: kind).flatMap { insertedCookie($0, "SLUICE") }.map { .cookie($0) }
     case "source":
       guard let source = Fields(node, .sourcePersistence, self, label: kind) else { return nil }
       var (v4, v6, idle, entries) = (32, 128, Duration.seconds(1800), 100_000)
@@ -139,24 +140,20 @@ extension Reader {
     }
   }
 
-  private func cookie(_ fields: Fields) -> Persistence? {
-    guard let cookie = insertedCookie(fields, "SLUICE") else { return nil }
-    return .cookie(name: cookie.name, maxAge: cookie.maxAge, sameSite: cookie.sameSite, secure: cookie.secure)
-  }
-
   /// - Parameter usual: its name when none is given.
-  func insertedCookie(_ fields: Fields, _ usual: String) -> (
-    name: String, maxAge: Duration?, sameSite: String?, secure: Bool
-  )? {
+  func insertedCookie(_ fields: Fields, _ usual: String) -> InsertedCookie? {
+    var cookie = InsertedCookie(name: usual)
     let name = fields.has("name") ? fields.value("name", .token) : usual
     let sites = ["strict": "Strict", "lax": "Lax", "none": "None"]
-    let site = fields.value("same-site", Kind<String>.choice(["strict", "lax", "none"].map { ($0, sites[$0] ?? $0) }))
-    var secure = false
-    fields.read("secure", .boolean, into: &secure)
-    if site == "None", !secure {
+    cookie.sameSite = fields.value(
+      "same-site", Kind<String>.choice(["strict", "lax", "none"].map { ($0, sites[$0] ?? $0) }))
+    fields.read("secure", .boolean, into: &cookie.secure)
+    if cookie.sameSite == "None", !cookie.secure {
       fields.error(at: "same-site", "`same-site`: browsers drop a cookie with `none` unless `secure` is true")
     }
-    let maxAge = fields.value("max-age", .duration(atLeast: .seconds(1)))
-    return name.map { ($0, maxAge, site, secure) }
+    cookie.maxAge = fields.value("max-age", .duration(atLeast: .seconds(1)))
+    guard let name else { return nil }
+    cookie.name = name
+    return cookie
   }
 }

@@ -87,8 +87,7 @@ package enum BalancePolicy: Hashable, Sendable {
 
 package enum Persistence: Hashable, Sendable {
   /// A cookie that Sluice inserts; opaque and not forgeable without the node's secret.
-  /// `sameSite` is "Strict", "Lax" or "None", as it stands in the field.
-  case cookie(name: String, maxAge: Duration?, sameSite: String?, secure: Bool)
+  case cookie(InsertedCookie)
   case source(prefixV4: Int, prefixV6: Int, idle: Duration, maxEntries: Int)
   case header(name: String, idle: Duration, maxEntries: Int)
 }

@@ -15,11 +15,7 @@ package struct SiteAffinity: Hashable, Sendable {
 
   /// The node's own, `node.site`.
   package var site: String
-  package var cookie = "SLUICE-SITE"
-  package var maxAge: Duration?
-  /// "Strict", "Lax" or "None".
-  package var sameSite: String?
-  package var secure = false
+  package var cookie = InsertedCookie(name: "SLUICE-SITE")
   package var forward: [Forward] = []
 
   package init(site: String) { self.site = site }

@@ -1,5 +1,4 @@
 import DNS
-import GeoIP
 package import Kernel
 package import Model
 import Reactor
@@ -60,8 +59,8 @@ package final class NameServer: Sendable {
   private let wakeup: Wakeup
   private let loads: Loads
   private let isStopped = Atomic<Bool>(false)
-  private let inherited: InheritedSockets
-  private let tickets: TicketKeys?
+  let inherited: InheritedSockets
+  let tickets: TicketKeys?
 
   /// - Parameters:
   ///   - inherited: sockets that are there already.
@@ -225,175 +224,6 @@ package final class NameServer: Sendable {
     for mailbox in state.mailboxes { mailbox.post(.view(state.sets.view)) }
   }
 
-  // MARK: Compiling
-
-  private func settings(_ service: NameService, _ world: World, _ state: State) -> Responder.Settings {
-    // Nodes with one secret make and accept the same cookies (RFC 9018 §3).
-    let shared = world.topology.secret.map { ServerCookies(passphrase: Array($0.utf8)) }
-    return Responder.Settings(service, cookies: shared ?? state.cookies)
-  }
-
-  private func compile(_ service: NameService, _ world: World, _ state: inout State) throws(NameServerError) {
-    var zones: [String: (source: ZoneSource, zone: Zone)] = [:]
-    var list: [Zone] = []
-    var histories: [ZoneHistory] = []
-    var signers: [Name: ZoneSigner] = [:]
-    var isNew = false
-    for source in service.zones {
-      let old = state.zones[source.name]
-      let zone: Zone
-      if let old, old.source.texts == source.texts, old.source.balanced == source.balanced,
-        old.source.signing == source.signing
-      {
-        zone = old.zone
-        signers[zone.apex] = state.catalog.signers[zone.apex]
-      } else {
-        zone = try compile(source, &signers)
-        isNew = isNew || zone.nodeCount > 1000
-      }
-      var history = ZoneHistory()
-      if let index = state.catalog.zones.list.firstIndex(where: { $0.apex == zone.apex }),
-        index < state.catalog.histories.count
-      {
-        history = state.catalog.histories[index]
-        if let old, old.source.texts != source.texts { history.record(from: old.zone, to: zone) }
-      }
-      var kept = source
-      // The zone is held once.
-      kept.compiled = nil
-      zones[source.name] = (kept, zone)
-      list.append(zone)
-      histories.append(history)
-    }
-    state.zones = zones
-    state.catalog.signers = signers
-    state.catalog.zones = Zones(list, signers: signers)
-    state.catalog.keys = service.keys.compactMap { TransactionSigner($0) }
-    state.catalog.histories = histories
-    state.catalog.transfers = service.zones.map(\.transfer)
-    state.catalog.settings = settings(service, world, state)
-    state.catalog.streamLimit = max(1, service.tcp.connections / max(1, state.mailboxes.count))
-    state.catalog.idleMilliseconds = service.tcp.idle.milliseconds
-    if state.databases != service.databases {
-      do throws(GeoError) {
-        state.catalog.places = try GeoDatabases(service.databases)
-      } catch {
-        throw .database("\(error)")
-      }
-      state.databases = service.databases
-    }
-    try encrypt(service, &state)
-    state.sets.adopt(service, zones: state.catalog.zones, topology: world.topology)
-    // What a large zone's text was taken apart into is most of what a process would keep.
-    if isNew { Allocator.trim() }
-  }
-
-  private func compile(
-    _ source: ZoneSource, _ signers: inout [Name: ZoneSigner]
-  ) throws(NameServerError) -> Zone {
-    var zone: Zone
-    do throws(ZoneErrors) {
-      zone = try Zone.compile(source)
-    } catch {
-      throw .zone(source.name, error.diagnostics.first.map { "\($0)" } ?? "not readable")
-    }
-    guard let signing = source.signing else { return zone }
-    do throws(CryptoError) {
-      let signer = try ZoneSigner(signing)
-      guard let keyed = zone.adding([Record(zone.apex, .dnskey, ttl: 3600, data: signer.key)]) else { return zone }
-      zone = keyed
-      signers[zone.apex] = signer
-    } catch {
-      throw .zone(source.name, "\(signing.keyFile): \(error)")
-    }
-    return zone
-  }
-
-  /// A certificate is parsed once, not with every change of a zone.
-  private func encrypt(_ service: NameService, _ state: inout State) throws(NameServerError) {
-    if let secure = service.secure {
-      state.catalog.handshakeLimit = secure.tls.handshakes
-      state.catalog.handshakeMilliseconds = secure.tls.handshakeTimeout.milliseconds
-    }
-    guard state.secure?.tls != service.secure?.tls else { return state.secure = service.secure }
-    do throws(MaterialError) {
-      var certificates: [Certificate] = []
-      for files in service.secure?.tls.certificates ?? [] { certificates.append(try Certificate(files)) }
-      state.catalog.encryption = try service.secure.map { secure throws(MaterialError) in
-        try ServerContext(name: "dns", secure.tls, certificates: certificates, tickets: tickets)
-      }
-    } catch {
-      throw .material("\(error)")
-    }
-    state.secure = service.secure
-  }
-
-  // MARK: Sockets
-
-  private func bind(_ service: NameService, _ state: inout State) throws(NameServerError) -> [BindKey] {
-    guard !state.isDraining else { return [] }
-    var opened: [BindKey] = []
-    for key in service.sockets {
-      guard state.binds[key] == nil else { continue }
-      let (endpoint, isStream) = (key.endpoint, key.isStream)
-      var descriptors: [Int32] = []
-      do throws(Errno) {
-        let address = SocketAddress.ip(endpoint)
-        let shares = state.binds.keys.contains {
-          $0.isStream == isStream && $0.endpoint.port == endpoint.port
-            && $0.endpoint.address.family == endpoint.address.family
-        }
-        let kind: Socket.Kind = isStream ? .stream : .datagram
-        let isWildcard = endpoint.address.isUnspecified
-        descriptors = inherited.take(address, kind, destinations: isWildcard)
-        if !shares, descriptors.isEmpty { try Socket.probeExclusive(address, kind) }
-        let found = descriptors.count
-        while descriptors.count < state.mailboxes.count {
-          do throws(Errno) {
-            descriptors.append(try Socket.listen(address, kind, destinations: isWildcard))
-          } catch {
-            // The service manager's socket is in no group that others could join.
-            if found > 0 { break }
-            throw error
-          }
-        }
-      } catch {
-        for descriptor in descriptors { Socket.close(descriptor) }
-        for key in opened { for descriptor in state.binds[key] ?? [] { Socket.close(descriptor) } }
-        throw .bind(endpoint, error)
-      }
-      state.binds[key] = descriptors
-      opened.append(key)
-    }
-    // What fits the minimum of IPv6 with a margin for tunnels arrives whole, or else something is wrong.
-    let mode: Socket.Fragmentation = service.udpLimit <= 1232 ? .never : .byInterface
-    for (key, descriptors) in state.binds where !key.isStream {
-      for descriptor in descriptors { Socket.setFragmentation(descriptor, key.endpoint.address.family, mode) }
-    }
-    return opened
-  }
-
-  /// Returns when all workers answer from the new catalog.
-  private func hand(_ state: inout State) throws(NameServerError) {
-    let wanted = Set(state.service.sockets)
-    // Workers close their own sockets when they adopt.
-    state.binds = state.binds.filter { wanted.contains($0.key) }
-    let latch: Latch
-    do throws(Errno) { latch = try Latch(count: state.mailboxes.count) } catch { throw .thread(error) }
-    for (number, mailbox) in state.mailboxes.enumerated() {
-      let count = state.mailboxes.count
-      let sockets = state.binds.flatMap { key, descriptors in
-        descriptors.indices.filter { $0 % count == number }.map {
-          ServedSocket(
-            descriptor: descriptors[$0], isStream: key.isStream, isSecure: key.isSecure,
-            isWildcard: key.endpoint.address.isUnspecified)
-        }
-      }
-      mailbox.post(.adopt(state.catalog, sockets, latch))
-    }
-    _ = latch.wait(milliseconds: 1000)
-  }
-
   /// The configuration has no `dns` any more.
   private func retire(_ state: inout State) {
     state.service = NameService()
@@ -403,13 +233,5 @@ package final class NameServer: Sendable {
     state.databases = []
     state.secure = nil
     try? hand(&state)
-  }
-}
-
-extension NameService {
-  /// Every socket that is to be there.
-  fileprivate var sockets: [NameServer.BindKey] {
-    binds.flatMap { [.init(endpoint: $0, isStream: false), .init(endpoint: $0, isStream: true)] }
-      + (secure?.binds ?? []).map { .init(endpoint: $0, isStream: true, isSecure: true) }
   }
 }

@@ -4,8 +4,8 @@ import Routing
 /// A listener's site affinity, with what this World says of the other sites.
 final class CompiledAffinity: Sendable {
   /// A request that was passed on carries this field with the name of the site that did it. Backends never see it.
-  static let mark = "x-sluice-site"
-  static let markName = Array(mark.utf8)
+  static let mark = "X-Sluice-Site"
+  static let markName = Array(mark.lowercased().utf8)
 
   struct Other: Sendable {
     let name: String
@@ -31,15 +31,11 @@ final class CompiledAffinity: Sendable {
     ailments: [String: String]
   ) {
     self.model = model
-    cookie = Array(model.cookie.utf8)
-    var attributes = "; Path=/; HttpOnly"
-    if let maxAge = model.maxAge { attributes += "; Max-Age=\(maxAge.components.seconds)" }
-    if let sameSite = model.sameSite { attributes += "; SameSite=\(sameSite)" }
-    if model.secure { attributes += "; Secure" }
-    line = ailments[model.site] == nil ? Array("Set-Cookie: \(model.cookie)=\(model.site)\(attributes)\r\n".utf8) : []
+    cookie = Array(model.cookie.name.utf8)
+    line = ailments[model.site] == nil ? model.cookie.line(model.site) : []
     others = model.forward.map { forward in
       var route = Route(action: .pool(forward.pool))
-      route.requestHeaders = [.set(name: "X-Sluice-Site", value: model.site)]
+      route.requestHeaders = [.set(name: CompiledAffinity.mark, value: model.site)]
       return Other(
         name: forward.site, row: rows[forward.site] ?? 0,
         route: CompiledRoute(route, poolRows: poolRows, dropped: dropped), ailment: ailments[forward.site])

@@ -172,11 +172,8 @@ package final class DataPlane: Sendable {
   static let copies = " copies"
 
   private func assignRows(_ topology: Topology, _ state: inout State) {
-    for name in [DataPlane.copies] where state.listenerRows[name] == nil {
+    for name in [DataPlane.copies] + topology.listeners.map(\.name) where state.listenerRows[name] == nil {
       state.listenerRows[name] = UInt32(state.listenerRows.count)
-    }
-    for listener in topology.listeners where state.listenerRows[listener.name] == nil {
-      state.listenerRows[listener.name] = UInt32(state.listenerRows.count)
     }
     for pool in topology.pools where state.poolRows[pool.name] == nil {
       state.poolRows[pool.name] = UInt32(state.poolRows.count)

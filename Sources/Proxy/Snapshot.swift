@@ -96,7 +96,7 @@ final class CompiledListener: Sendable {
     affinity = model.affinity.map { [dropped] in
       CompiledAffinity($0, rows: siteRows, poolRows: poolRows, dropped: dropped, ailments: ailments)
     }
-    if model.affinity != nil { dropped.append(CompiledAffinity.mark) }
+    if model.affinity != nil { dropped.append(CompiledAffinity.mark.lowercased()) }
     actions = model.routes.map { [dropped] in CompiledRoute($0, poolRows: poolRows, dropped: dropped) }
     headLimits = HeadLimits(
       headBytes: model.limits.headBytes, targetBytes: model.limits.uriBytes, fields: model.limits.headerCount)
@@ -345,9 +345,7 @@ enum CompiledPersistence: Sendable {
   init(pool: Pool, secret: String) {
     switch pool.persistence {
     case nil: self = .none
-    case .cookie(let name, let maxAge, let sameSite, let secure):
-      self = .cookie(
-        StickyCookie(pool: pool, name: name, maxAge: maxAge, sameSite: sameSite, secure: secure, secret: secret))
+    case .cookie(let cookie): self = .cookie(StickyCookie(cookie, pool: pool, secret: secret))
     case .source(let v4, let v6, let idle, let maxEntries):
       self = .source(prefixV4: v4, prefixV6: v6, idle: idle.milliseconds, maxEntries: maxEntries)
     case .header(let name, let idle, let maxEntries):

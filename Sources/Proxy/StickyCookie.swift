@@ -12,14 +12,8 @@ struct StickyCookie: Sendable {
   let lines: [[UInt8]]
   private let indices: [UInt64: Int]
 
-  init(pool: Pool, name: String, maxAge: Duration?, sameSite: String?, secure: Bool, secret: String) {
-    self.name = Array(name.utf8)
-    var attributes = "; Path=/; HttpOnly"
-    if let maxAge { attributes += "; Max-Age=\(maxAge.components.seconds)" }
-    if let sameSite {
-      attributes += "; SameSite=\(sameSite.prefix(1).uppercased())\(sameSite.dropFirst().lowercased())"
-    }
-    if secure { attributes += "; Secure" }
+  init(_ cookie: InsertedCookie, pool: Pool, secret: String) {
+    name = Array(cookie.name.utf8)
     var keyed = SipHash(key: (0x736c_7569_6365_2d73, 0x7469_636b_792d_6b31))
     keyed.update(secret)
     let key = keyed.finish()
@@ -33,7 +27,7 @@ struct StickyCookie: Sendable {
       let value = hash.finish()
       let text = String(value, radix: 16)
       let padded = String(repeating: "0", count: 16 - text.utf8.count) + text
-      lines.append(Array("Set-Cookie: \(name)=\(padded)\(attributes)\r\n".utf8))
+      lines.append(cookie.line(padded))
       indices[value] = index
     }
     self.lines = lines
@@ -53,5 +47,16 @@ struct StickyCookie: Sendable {
       }
     }
     return indices[number]
+  }
+}
+
+extension InsertedCookie {
+  /// "Set-Cookie: name=value; …\r\n" (RFC 6265 §4.1).
+  func line(_ value: String) -> [UInt8] {
+    var text = "Set-Cookie: \(name)=\(value); Path=/; HttpOnly"
+    if let maxAge { text += "; Max-Age=\(maxAge.components.seconds)" }
+    if let sameSite { text += "; SameSite=\(sameSite)" }
+    if secure { text += "; Secure" }
+    return Array((text + "\r\n").utf8)
   }
 }

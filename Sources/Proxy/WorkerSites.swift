@@ -49,7 +49,7 @@ extension CompiledAffinity {
     let here = "served here"
     switch choice {
     case .off: return nil
-    case .newcomer: return "\(here), and bound to this site, \(model.site): there is no cookie \(model.cookie)"
+    case .newcomer: return "\(here), and bound to this site, \(model.site): there is no cookie \(model.cookie.name)"
     case .unknown: return "\(here), and bound to this site, \(model.site): the cookie names no site that is known"
     case .own: return "\(here): the cookie names this site, \(model.site)"
     case .marked: return "\(here): another site has passed it on"

@@ -23,23 +23,20 @@ package enum Need: Equatable {
   ///   - share: the part of the load that counts, in percent.
   package init?(capacity: Int?, rate: Int?, of load: PoolLoad, share: Int = 100) {
     let count = { (load: Int, each: Int) in (load * share + 100 * each - 1) / (100 * each) }
-    var need: Need?
+    var most: (backends: Int, load: String)?
     if let capacity, capacity > 0 {
-      need = .backends(count(load.inFlight, capacity), load: "\(load.inFlight) requests in flight")
+      most = (count(load.inFlight, capacity), "\(load.inFlight) requests in flight")
     }
     if let rate, rate > 0 {
       guard let perSecond = load.perSecond else {
         self = .unknown
         return
       }
-      let other = count(perSecond, rate)
-      if case .backends(let most, _) = need, most >= other {
-      } else {
-        need = .backends(other, load: "\(perSecond) requests a second")
-      }
+      let backends = count(perSecond, rate)
+      if backends > most?.backends ?? -1 { most = (backends, "\(perSecond) requests a second") }
     }
-    guard let need else { return nil }
-    self = need
+    guard let most else { return nil }
+    self = .backends(most.backends, load: most.load)
   }
 }
 

@@ -18,7 +18,7 @@ struct CanaryRun: Sendable {
 
   var canary: Canary
   private var last: [String: Reading] = [:]
-  private var meter = RateMeter()
+  private var traffic = PoolTraffic()
   private var lookedAt: Int64 = .min
   var keptAt: Int64 = .min
 
@@ -53,8 +53,8 @@ struct CanaryRun: Sendable {
       block.canary = .init()
       block.control = .init()
     }
-    meter.count(block.canary.total + block.control.total, at: now)
-    block.load.perSecond = meter.perSecond
+    traffic.look(canary.plan.pool, snapshot, at: now)
+    block.load.perSecond = traffic.perSecond
     return block
   }
 }

@@ -19,38 +19,30 @@ import Testing
     """
   }
 
-  private func errors(_ text: String) -> [String] {
-    do {
-      _ = try Config.load(text, file: "t.yaml", baseDirectory: "/nowhere")
-      return []
-    } catch {
-      return error.diagnostics.filter { $0.severity == .error }.map(\.brief)
-    }
-  }
-
   @Test func theOwnSiteIsTheNodesAndTheRestIsTheFiles() throws {
     let affinity = "{ cookie: { name: S, max-age: 1h, same-site: none, secure: true }, forward: { us-1: us } }"
     let loaded = try Config.load(text(affinity), file: "t.yaml", baseDirectory: "/nowhere")
     var expected = SiteAffinity(site: "eu-1")
-    (expected.cookie, expected.maxAge, expected.sameSite, expected.secure) = ("S", .seconds(3600), "None", true)
+    expected.cookie.name = "S"
+    (expected.cookie.maxAge, expected.cookie.sameSite, expected.cookie.secure) = (.seconds(3600), "None", true)
     expected.forward = [.init(site: "us-1", pool: "us")]
     #expect(loaded.topology.listeners[0].affinity == expected)
     // A pool that only another site's clients are sent to is used.
     #expect(loaded.warnings.isEmpty)
     let plain = try Config.load(text("{ forward: { us-1: us } }"), file: "t.yaml", baseDirectory: "/nowhere")
-    #expect(plain.topology.listeners[0].affinity?.cookie == "SLUICE-SITE")
+    #expect(plain.topology.listeners[0].affinity?.cookie == InsertedCookie(name: "SLUICE-SITE"))
   }
 
   @Test func whatIsWrongIsSaid() {
-    #expect(errors(text("{ forward: { us-1: su } }")) == ["6:34 no pool `su`"])
-    #expect(errors(text("{ cookie: {} }")) == ["6:15 `affinity`: expected `forward`: a pool for each other site"])
+    #expect(faults(text("{ forward: { us-1: su } }")) == ["6:34 no pool `su`"])
+    #expect(faults(text("{ cookie: {} }")) == ["6:15 `affinity`: expected `forward`: a pool for each other site"])
     #expect(
-      errors(text("{ forward: { us-1: us } }", node: "name: a"))
+      faults(text("{ forward: { us-1: us } }", node: "name: a"))
         == ["6:15 `affinity` needs `site` of `node`, the name of the site that this node is at"])
     #expect(
-      errors(text("{ forward: { eu-1: us } }")) == ["6:28 `eu-1` is this node's own site; expected the others"])
+      faults(text("{ forward: { eu-1: us } }")) == ["6:28 `eu-1` is this node's own site; expected the others"])
     #expect(
-      errors(text("{ forward: { us-1: us } }", protocol: "tcp"))
+      faults(text("{ forward: { us-1: us } }", protocol: "tcp"))
         == ["6:5 `affinity` is for http listeners; this one is tcp"])
     let dns = """
 
@@ -60,6 +52,6 @@ import Testing
         sites: { us-2: { addresses: [192.0.2.1] } }
       """
     #expect(
-      errors(text("{ forward: { us-1: us } }") + dns) == ["6:28 `dns` has no site `us-1`; did you mean `us-2`?"])
+      faults(text("{ forward: { us-1: us } }") + dns) == ["6:28 `dns` has no site `us-1`; did you mean `us-2`?"])
   }
 }

@@ -12,10 +12,7 @@ private let vectors = root.appendingPathComponent("Tests/Vectors/tls").path
   }
 
   private func faults(_ text: String, checks: MaterialChecks = .none) -> [String] {
-    do {
-      _ = try load(text, checks: checks)
-      return []
-    } catch { return error.diagnostics.filter { $0.severity == .error }.map(\.brief) }
+    ConfigTests.faults(text, in: vectors, checks: checks)
   }
 
   private func listener(_ tls: String, protocol word: String = "http", match: String = "{}") -> String {

@@ -18,15 +18,6 @@ import Testing
     """
   }
 
-  private func errors(_ text: String) -> [String] {
-    do {
-      _ = try Config.load(text, file: "t.yaml", baseDirectory: "/nowhere")
-      return []
-    } catch {
-      return error.diagnostics.filter { $0.severity == .error }.map(\.brief)
-    }
-  }
-
   @Test func aRouteHasOne() throws {
     let plain = try Config.load(
       text("{ pool: web, mirror: { pool: shadow } }"), file: "t.yaml", baseDirectory: "/nowhere")
@@ -52,7 +43,7 @@ import Testing
     ("{ pool: web, mirror: { pool: shadow } }", "tcp", "`mirror` is for http listeners; this one is tcp"),
   ])
   func whatIsWrongIsSaid(route: String, protocol: String, expected: String) {
-    let found = errors(text(route, protocol: `protocol`))
+    let found = faults(text(route, protocol: `protocol`))
     #expect(found.count == 1 && found[0].hasSuffix(expected), "\(found)")
   }
 }

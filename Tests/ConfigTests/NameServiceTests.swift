@@ -22,14 +22,7 @@ import Testing
     }
   }
 
-  private func errors(_ dns: String) -> [String] {
-    do {
-      _ = try Config.load("dns:\n" + dns, file: "t.yaml", baseDirectory: "/nowhere")
-      return []
-    } catch {
-      return error.diagnostics.filter { $0.severity == .error }.map(\.brief)
-    }
-  }
+  private func errors(_ dns: String) -> [String] { faults("dns:\n" + dns) }
 
   private let zone = """
       listen: "127.0.0.1:5300"

@@ -114,7 +114,7 @@ import Testing
     expected.http.via = "sluice"
     expected.http.maxRequests = 10_000
     var affinity = SiteAffinity(site: "eu-1")
-    (affinity.maxAge, affinity.sameSite, affinity.secure) = (.seconds(86_400), "Lax", true)
+    (affinity.cookie.maxAge, affinity.cookie.sameSite, affinity.cookie.secure) = (.seconds(86_400), "Lax", true)
     affinity.forward = [.init(site: "us-1", pool: "us-front")]
     expected.affinity = affinity
     expected.routes = topology.listeners[0].routes
@@ -207,7 +207,9 @@ import Testing
     expected.probe?.fast = .milliseconds(500)
     expected.outlier = OutlierPolicy()
     expected.timeouts.drain = .seconds(300)
-    expected.persistence = .cookie(name: "SLUICE", maxAge: .seconds(3600), sameSite: "Lax", secure: false)
+    var cookie = InsertedCookie(name: "SLUICE")
+    (cookie.maxAge, cookie.sameSite) = (.seconds(3600), "Lax")
+    expected.persistence = .cookie(cookie)
     expected.retry.onStatus = [503]
     expected.slowStart = .seconds(10)
     expected.panicThreshold = 0.5

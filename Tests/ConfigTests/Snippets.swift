@@ -61,3 +61,13 @@ enum Snippet {
 }
 
 func noFiles(_ path: String) throws(SecretFileError) -> String { throw SecretFileError("no files in tests") }
+
+/// "line:column message" of every error; empty where the file is right.
+func faults(_ text: String, in directory: String = "/nowhere", checks: MaterialChecks = .none) -> [String] {
+  do {
+    _ = try Config.load(text, file: "t.yaml", baseDirectory: directory, checks: checks)
+    return []
+  } catch {
+    return error.diagnostics.filter { $0.severity == .error }.map(\.brief)
+  }
+}

@@ -9,7 +9,6 @@ import asyncio
 import json
 import os
 import re
-import signal
 import socket
 import struct
 import subprocess
@@ -25,6 +24,7 @@ from lib.netns import Network
 from lib.origin import Origin, Server
 from lib.routers import Bird, RouteMonitor, router as forwarding
 from lib.scenario import Failure, accepts, ensure, equal, wait
+from lib.strict import Clients, Kept, alive, fresh, kill
 from lib.wire import Wire
 
 LIMIT = 300
@@ -39,12 +39,12 @@ def run(s):
     stage = Stage(s)
     watch = Watch(stage)
     groups = [
-        Clients(stage, "requests to the VIP", requests((VIP, 8080))),
-        Clients(stage, "requests, kept alive", Kept((VIP, 8080))),
-        Clients(stage, "queries over UDP", Datagrams((OWN, 53))),
-        Clients(stage, "queries over UDP to the VIP", datagram((VIP, 53))),
-        Clients(stage, "queries over TCP", stream((OWN, 53))),
-        Clients(stage, "queries over TCP, kept open", Stream((OWN, 53))),
+        Clients("requests to the VIP", fresh((VIP, 8080)), 0.005, stage.lan),
+        Clients("requests, kept alive", Kept((VIP, 8080)), 0.005, stage.lan),
+        Clients("queries over UDP", Datagrams((OWN, 53)), 0.005, stage.lan),
+        Clients("queries over UDP to the VIP", datagram((VIP, 53)), 0.005, stage.lan),
+        Clients("queries over TCP", stream((OWN, 53)), 0.005, stage.lan),
+        Clients("queries over TCP, kept open", Stream((OWN, 53)), 0.005, stage.lan),
     ]
     for group in groups:
         wait(lambda: group.done > 20, f"{group.kind} are answered")
@@ -102,7 +102,7 @@ class Stage:
         self.a.process.expect_exit = True
         self.b = node("b", 12, 100)
         self.pid, self.pids, self.took = self.a.pid, [self.a.pid], []
-        s.defer(self.kill)
+        s.defer(lambda: kill(self.pids))
         self.settled(20)
 
     def long(self, wire):
@@ -115,11 +115,6 @@ class Stage:
             wire.send("%x\r\n%06d\n\r\n" % (7, number))
             number += 1
         wire.send("0\r\n\r\n")
-
-    def kill(self):
-        for pid in self.pids:
-            if alive(pid):
-                os.kill(pid, signal.SIGKILL)
 
     def upgrade(self):
         """Returns when another process serves."""
@@ -143,14 +138,6 @@ class Stage:
 
     def vip(self, node):
         return node.api("GET", "/v1/vips")[1]["vips"][0]["state"]
-
-
-def alive(pid):
-    try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 class Watch:
@@ -227,57 +214,6 @@ def dumped(path):
 
 
 # MARK: clients
-
-
-class Clients(threading.Thread):
-    """One strict client of a kind, in the switch's namespace: whatever is not a whole answer is a failure."""
-
-    def __init__(self, stage, kind, turn):
-        super().__init__(daemon=True, name=kind)
-        self.stage, self.kind, self.turn = stage, kind, turn
-        self.stopping, self.done, self.failures = False, 0, []
-        self.start()
-
-    def run(self):
-        with self.stage.lan:
-            while not self.stopping:
-                try:
-                    self.turn()
-                    self.done += 1
-                except Exception as error:
-                    self.failures.append(f"{time.monotonic():.3f} {type(error).__name__}: {error}")
-                time.sleep(0.005)
-
-    def stop(self):
-        self.stopping = True
-        self.join(20)
-
-
-def requests(to):
-    def turn():
-        with Wire(to) as wire:
-            wire.send("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-            equal(wire.response().status, 200, "status")
-    return turn
-
-
-class Kept:
-    """One connection until an answer says that it ends, and nowhere else."""
-
-    def __init__(self, to):
-        self.to, self.wire = to, None
-
-    def __call__(self):
-        self.wire = self.wire or Wire(self.to)
-        try:
-            answer = self.wire.exchange()
-        except Exception:
-            self.wire = None
-            raise
-        if (answer.header("Connection") or "").lower() == "close":
-            self.wire.close()
-            self.wire = None
-        equal(answer.status, 200, "status")
 
 
 def query():

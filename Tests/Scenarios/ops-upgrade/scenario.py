@@ -15,6 +15,7 @@ from lib.load import Load
 from lib.node import Node, UnixHTTP
 from lib.peers import UDPEcho, named_nginx
 from lib.scenario import contains, ensure, equal, wait
+from lib.strict import Clients, Kept, alive, fresh, kill
 from lib.wire import Wire, get
 
 UPGRADES = int(os.environ.get("SLUICE_UPGRADES", "6"))
@@ -50,12 +51,7 @@ class House:
         self.s, self.node, self.link = s, node, link
         self.pid = node.pid
         self.pids = [node.pid]
-        s.defer(self.kill)
-
-    def kill(self):
-        for pid in self.pids:
-            if alive(pid):
-                os.kill(pid, signal.SIGKILL)
+        s.defer(lambda: kill(self.pids))
 
     def upgrade(self, by_signal=False):
         """Returns when another process serves."""
@@ -79,14 +75,6 @@ class House:
 
     def gone(self, pid, seconds=15):
         wait(lambda: not alive(pid), f"process {pid} ends", seconds)
-
-
-def alive(pid):
-    try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def refusals(s, house):
@@ -159,59 +147,6 @@ def memory(s, house):
     node.must("ready", "sticky/b")
 
 
-class Clients(threading.Thread):
-    """Strict clients of one kind in a loop: whatever is not a whole answer is a failure."""
-
-    def __init__(self, kind, turn):
-        super().__init__(daemon=True, name=kind)
-        self.kind, self.turn = kind, turn
-        self.stopping = False
-        self.done, self.failures = 0, []
-        self.start()
-
-    def run(self):
-        while not self.stopping:
-            try:
-                self.turn()
-                self.done += 1
-            except Exception as error:
-                self.failures.append(f"{type(error).__name__}: {error}")
-                time.sleep(0.01)
-
-    def stop(self):
-        self.stopping = True
-        self.join(20)
-
-
-class KeepAlive:
-    """One connection with pauses longer than a drain's grace; it ends where an answer says so, and nowhere else."""
-
-    def __init__(self, port, pause):
-        self.port, self.pause, self.wire = port, pause, None
-
-    def __call__(self):
-        if self.wire is None:
-            self.wire = Wire(self.port)
-        try:
-            answer = self.wire.exchange()
-        except Exception:
-            self.wire = None
-            raise
-        if (answer.header("Connection") or "").lower() == "close":
-            self.wire.close()
-            self.wire = None
-        time.sleep(self.pause)
-        equal(answer.status, 200, "status")
-
-
-def one(to):
-    def turn():
-        with Wire(to) as wire:
-            wire.send("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-            equal(wire.response().status, 200, "status")
-    return turn
-
-
 def datagram(port):
     def turn():
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
@@ -273,11 +208,12 @@ def under_load(s, house):
     start = requests_of(house, "web")
     load = Load(s, f"http://127.0.0.1:{s.port('web')}/", connections=32, seconds=800)
     groups = [
-        Clients("new connections", one(s.port("web"))),
-        Clients("over TCP", one(s.port("plain"))),
-        Clients("over a Unix socket", one(s.path("web.sock"))),
-        Clients("kept alive, busy", KeepAlive(s.port("web"), 0)),
-        Clients("kept alive, slow", KeepAlive(s.port("web"), 0.8)),
+        Clients("new connections", fresh(s.port("web"))),
+        Clients("over TCP", fresh(s.port("plain"))),
+        Clients("over a Unix socket", fresh(s.path("web.sock"))),
+        Clients("kept alive, busy", Kept(s.port("web"))),
+        # Pauses longer than a drain's grace.
+        Clients("kept alive, slow", Kept(s.port("web"), 0.8)),
         Clients("datagrams", datagram(s.port("echo"))),
     ]
     counters = Counters(house.node.socket)
@@ -319,7 +255,7 @@ def under_load(s, house):
 
 def workers(s, house):
     node = house.node
-    groups = [Clients("new connections", one(s.port("web"))), Clients("datagrams", datagram(s.port("echo")))]
+    groups = [Clients("new connections", fresh(s.port("web"))), Clients("datagrams", datagram(s.port("echo")))]
     load = Load(s, f"http://127.0.0.1:{s.port('web')}/", name="wrk-workers", connections=16)
     for count in (4, 1, 2):
         with s.fact(f"with {count} workers nothing is lost either"):
