@@ -8,6 +8,8 @@ enum Column: Int, CaseIterable {
   case datagrams, streams, noError, nameError, refused, serverFailure, formatError, notImplemented, otherCode
   case truncated, dropped, limited, malformed, accepted, evicted, transfers, signed
   case secured, handshakes, resumptions
+  /// Gauge: TCP clients that are there.
+  case open
   case failedNotTLS, failedMismatch, failedName, failedCertificate, failedAlert, failedClosed, failedTimeout,
     failedOther
 }

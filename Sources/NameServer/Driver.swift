@@ -134,7 +134,12 @@ package final class NameServer: Sendable {
     state.withLock { $0.sets.outlook.siteLoads = loads }
   }
 
-  /// Closes the UDP sockets and takes no new TCP clients.
+  /// TCP clients that are there.
+  package var openStreams: Int {
+    state.withLock { $0.counters }.reduce(0) { $0 + Int(clamping: $1.read(.open)) }
+  }
+
+  /// Closes the UDP sockets and takes no new TCP clients; those that are there have another answer or a second.
   package func drain() {
     state.withLock { state in
       state.isDraining = true

@@ -29,6 +29,8 @@ struct ServedSocket: Sendable, Hashable {
 struct Worker: ~Copyable {
   static let wakeToken: UInt64 = 1 << 63
   static let socketToken: UInt64 = 1 << 62
+  /// How long a client that is silent is waited for when the server drains.
+  static let partingMilliseconds: Int64 = 1000
   /// Between two looks at what has been idle too long.
   static let sweepMilliseconds: Int64 = 250
 
@@ -176,7 +178,10 @@ struct Worker: ~Copyable {
     for socket in sockets { leave(socket) }
     sockets = []
     busy = []
-    for index in streams.indices where streams.isUsed(index) && isQuiet(index) { close(index) }
+    // A query may be on its way (RFC 7766 §6.2.3 lets a server close an idle connection; this one may not be idle).
+    for index in streams.indices where streams.isUsed(index) && isQuiet(index) {
+      streams[index].deadline = min(streams[index].deadline, milliseconds + Worker.partingMilliseconds)
+    }
   }
 
   private mutating func leave(_ socket: ServedSocket) {

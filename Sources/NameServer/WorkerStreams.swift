@@ -57,6 +57,7 @@ extension Worker {
         Socket.close(fd)
         continue
       }
+      counters.count(.open)
       streams[index].descriptor = fd
       streams[index].client = endpoint.address
       streams[index].deadline = milliseconds + idleMilliseconds
@@ -181,6 +182,8 @@ extension Worker {
     }
     let madeProgress = position > 0
     if madeProgress { streams[index].deadline = milliseconds + idleMilliseconds }
+    // These were its last: the end comes right behind the answers.
+    if isDraining, madeProgress, position == received.count { streams[index].hasEnded = true }
     if position < received.count,
       !buffers.append(received, position..<received.count, to: &streams[index].input)
     {
@@ -281,6 +284,7 @@ extension Worker {
     buffers.release(&streams[index].output)
     transfers[index] = nil
     streams.remove(index)
+    counters.count(.open, -1)
   }
 }
 

@@ -57,7 +57,7 @@ enum Drivers {
         names.drain()
         plane.drain()
       },
-      openConnections: { plane.openConnections },
+      openConnections: { plane.openConnections + names.openStreams },
       applyProbes: { prober.apply($0) },
       paceProbes: {
         prober.pace($0)
