@@ -169,7 +169,8 @@ class HAProxy(Peer):
         return {"TUNE": tune, "LOG": splice}
 
     def in_clear(self, shape):
-        return " proto h2" if shape.client == "h2" else ""
+        deferred = " defer-accept" if shape.variant == "deferred" else ""
+        return deferred + (" proto h2" if shape.client == "h2" else "")
 
     def encryption(self, shape, chain, key, bundle):
         alpn = "h2,http/1.1" if shape.client == "h2" else "http/1.1"
@@ -227,10 +228,11 @@ class Nginx(Peer):
             pools += [f"    server {address};" for address in backends]
             pools.append("    keepalive 256; keepalive_requests 1000000000; keepalive_timeout 60s;\n  }")
         how = (" ssl" if shape.secure else "") + (" http2" if shape.client == "h2" else "")
+        deferred = " deferred" if shape.variant == "deferred" else ""
         # nginx speaks HTTP/2 to servers as gRPC alone.
         to = "grpc_pass grpc" if shape.upstream == "h2" else "proxy_pass http"
         version = f"location = /version {{ return 200 {shape.version}; }} " if shape.version else ""
-        servers = [f"  server {{ listen 127.0.0.1:@@ default_server reuseport backlog=4096{how}; {version}location / {{ {to}://web; }} }}"]
+        servers = [f"  server {{ listen 127.0.0.1:@@ default_server reuseport backlog=4096{deferred}{how}; {version}location / {{ {to}://web; }} }}"]
         for host, paths in shape.routes():
             places = " ".join(f"location {path}/ {{ proxy_pass http://{pool}; }}" for path, pool in paths)
             servers.append(f"  server {{ listen 127.0.0.1:@@; server_name {host}; {version}{places} location / {{ proxy_pass http://web; }} }}")

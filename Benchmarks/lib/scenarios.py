@@ -89,7 +89,8 @@ ALL = (
         client=lambda p, port, s: load.loadgen(p, "http", port, s, connections=CONNECTIONS, hosts=1000, paths=10),
         at_most=0.87, aim=0.80),
     Scenario(
-        "h1-newconn", "a client connection for each request", everybody(HTTP),
+        "h1-newconn", "a client connection for each request",
+        everybody(HTTP) + tuple(Entry(peer, f"{peer}, deferred accept", HTTP.with_(variant="deferred")) for peer in ("haproxy", "nginx")),
         client=lambda p, port, s: load.wrk(p, port, s, close=True), at_most=0.92, aim=0.80),
     Scenario(
         "h1-64k", "responses of 64 KiB", with_haproxy(HTTP, TUNED), client=load.wrk,
