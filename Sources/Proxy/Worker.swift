@@ -110,6 +110,8 @@ struct Worker: ~Copyable {
   var backendTrunks: [UInt32] = []
   /// By slot: of those that may choose, who has chosen HTTP/1.1.
   var speaksHTTP1: [Bool] = []
+  /// By exchange: requests that are being passed on to another site, as they came (WorkerSites).
+  var passedOn: [UInt32: Chain] = [:]
   /// Copies of requests that are under way, and those that are begun at the end of the turn.
   var copies = 0
   var waitingCopies: [UInt32] = []

@@ -2,6 +2,7 @@ import HTTP
 import Kernel
 import Model
 import Reactor
+import Routing
 import Synchronization
 
 /// How exchanges end: well, with an answer of our own, or cut.
@@ -60,11 +61,8 @@ extension Worker {
     dequeue(exchange)
     releaseBackend(exchange, reusable: false)
     let state = exchanges[exchange]
-    let row = Int(state.pool)
-    if state.pool != Exchange.none {
-      pools[row].live -= 1
-      if state.flags.contains(.retrying) { pools[row].retrying -= 1 }
-    }
+    leavePool(state.pool, state.flags)
+    if state.site.isForward { forgetAsReceived(exchange) }
     if state.copy != Exchange.none { dropCopy(of: exchange, .copiesCut) }
     counters.add(state.listener, .inFlight, -1)
     if state.flags.contains(.grpc) { countCall(exchange) }
@@ -80,6 +78,12 @@ extension Worker {
     leave(epoch: state.epoch)
     streams[state.client].exchange = Stream.none
     exchanges.remove(exchange)
+  }
+
+  @inline(__always) mutating func leavePool(_ row: UInt32, _ flags: Exchange.Flags) {
+    guard row != Exchange.none else { return }
+    pools[Int(row)].live -= 1
+    if flags.contains(.retrying) { pools[Int(row)].retrying -= 1 }
   }
 
   /// Gives the backend's connection back or up, and its place in the load; whoever waits for it is served.
@@ -133,6 +137,7 @@ extension Worker {
 
   /// The answer for a try that failed for good.
   mutating func failExchange(_ exchange: UInt32, after why: Ending) {
+    if exchanges[exchange].site.isForward, serveHere(exchange, after: why) { return }
     switch why {
     case .connectTimeout, .responseTimeout, .requestTimeout: failExchange(exchange, status: 504, why)
     case .noBackend, .queueFull, .queueTimeout, .poolMissing, .outOfBuffers, .internalLimit:

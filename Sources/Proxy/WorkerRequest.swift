@@ -103,7 +103,7 @@ extension Worker {
     case .respond(let response): answer(exchange, response, headLength: headLength, action)
     case .redirect(let redirect): answer(exchange, redirect, headLength: headLength, action)
     case .pool, .split:
-      let elsewhere = listener.affinity.flatMap { routeToSite(exchange, $0) }
+      let elsewhere = listener.affinity.flatMap { routeToSite(exchange, $0, headLength: headLength) }
       forward(exchange, index, listener, elsewhere ?? action, headLength: headLength)
     }
   }
@@ -127,7 +127,7 @@ extension Worker {
     if current.samples { considerSampling(exchange, index, listener) }
   }
 
-  private mutating func forward(
+  mutating func forward(
     _ exchange: UInt32, _ index: UInt32, _ listener: CompiledListener, _ route: CompiledRoute, headLength: Int
   ) {
     guard choosePool(exchange, route), let pool = current.pools[Int(exchanges[exchange].pool)] else {
@@ -225,18 +225,23 @@ extension Worker {
   enum RouteChoice { case route(Int), none, undecided, badPath }
 
   mutating func matchRoute(_ listener: CompiledListener, _ source: IPAddress) -> RouteChoice {
-    pathIsRewritten = false
-    if head.targetForm == .origin || head.targetForm == .absolute {
-      switch PathNormalizer.normalize(incoming, head.pathRange, into: &normalPath) {
-      case .normal: break
-      case .rewritten: pathIsRewritten = true
-      case .refused: return .badPath
-      }
-    }
+    guard normalizePath() else { return .badPath }
     let found = listener.routes.match(
       head, incoming, normalPath: pathIsRewritten ? normalPath : nil, source: source, scratch: &scratch)
     if let found { return .route(found) }
     return scratch.exhausted ? .undecided : .none
+  }
+
+  /// Whether the path has a normal form; where it is another, it is in `normalPath`.
+  @inline(__always) mutating func normalizePath() -> Bool {
+    pathIsRewritten = false
+    guard head.targetForm == .origin || head.targetForm == .absolute else { return true }
+    switch PathNormalizer.normalize(incoming, head.pathRange, into: &normalPath) {
+    case .normal: break
+    case .rewritten: pathIsRewritten = true
+    case .refused: return false
+    }
+    return true
   }
 
   mutating func matchBySource(

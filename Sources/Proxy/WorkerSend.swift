@@ -42,6 +42,7 @@ extension Worker {
     exchanges[exchange].flags.remove(.replayable)
     buffers.release(&exchanges[exchange].request)
     exchanges[exchange].sent = 0
+    if exchanges[exchange].site.isForward { forgetAsReceived(exchange) }
   }
 
   /// Moves the client's body to the backend, as fast as the backend takes it.

@@ -1,3 +1,4 @@
+import Balance
 import HTTP
 import Model
 import Reactor
@@ -6,17 +7,105 @@ import Routing
 /// Requests whose client belongs to another site.
 extension Worker {
   /// The way to the request's site; nil: it is served here.
-  mutating func routeToSite(_ exchange: UInt32, _ affinity: CompiledAffinity) -> CompiledRoute? {
+  mutating func routeToSite(
+    _ exchange: UInt32, _ affinity: CompiledAffinity, headLength: Int
+  ) -> CompiledRoute? {
     let choice = chooseSite(affinity)
     exchanges[exchange].site = choice
     guard let other = affinity.other(choice) else { return nil }
     if choice.isForward {
       counters.add(site: other.row, .forwarded)
+      keepAsReceived(exchange, headLength: headLength)
       return other.route
     }
     counters.add(site: other.row, .kept)
     return nil
   }
+
+  // MARK: Sites that cannot be reached
+
+  /// What is passed on is written otherwise than what is served here: until it is sent, it is kept as it came.
+  private mutating func keepAsReceived(_ exchange: UInt32, headLength: Int) {
+    var received = Chain()
+    let count = if case .none = head.body { headLength } else { incoming.count }
+    if buffers.append(incoming, 0..<count, to: &received) {
+      passedOn[exchange] = received
+    } else {
+      // Without it the client hears of a failure.
+      buffers.release(&received)
+    }
+  }
+
+  /// The request is on its way, or over.
+  mutating func forgetAsReceived(_ exchange: UInt32) {
+    guard var received = passedOn.removeValue(forKey: exchange) else { return }
+    buffers.release(&received)
+  }
+
+  /// No connection to the request's site can be made, so nothing of it was sent: it is served here, and its client bound to
+  /// this site, as if the other were known to be unwell. False, and nothing is changed, where that cannot be.
+  mutating func serveHere(_ exchange: UInt32, after why: Ending) -> Bool {
+    let state = exchanges[exchange]
+    guard why == .connectFailed || why == .connectTimeout || why == .handshakeFailed, state.ending != .clientClosed,
+      milliseconds < state.deadline, case .forward(let number) = state.site,
+      let listener = snapshot(of: state.epoch).listeners[Int(state.listener)],
+      let other = listener.affinity?.other(state.site), let received = passedOn[exchange],
+      let headLength = restore(received, listener, bodyBytes: Int(state.bytesIn))
+    else { return false }
+    forgetAsReceived(exchange)
+    forgetTry(exchange)
+    exchanges[exchange].site = .unwell(number)
+    counters.add(site: other.row, .kept)
+    if isBranch(state.client), case .chunked = head.body { streams[state.client].flags.insert(.chunked) }
+    if head.upgrade { exchanges[exchange].flags.insert(.upgrade) }
+    exchanges[exchange].requestBody = BodyState(head.body)
+    forward(exchange, state.client, listener, listener.actions[Int(state.route)], headLength: headLength)
+    return true
+  }
+
+  /// The request in `incoming`, and parsed, as when it came, with as much of the body as was taken; the length of its head. nil:
+  /// more of the body was taken since.
+  private mutating func restore(_ received: Chain, _ listener: CompiledListener, bodyBytes: Int) -> Int? {
+    incoming.clear()
+    buffers.copy(received, to: &incoming)
+    var scanned = 0
+    guard let length = try? head.parse(incoming, scanned: &scanned, limits: listener.headLimits),
+      length + bodyBytes <= incoming.count, normalizePath()
+    else { return nil }
+    // What follows is the next request, which waits at its stream.
+    incoming.clear()
+    buffers.copy(length + bodyBytes, of: received, to: &incoming)
+    return length
+  }
+
+  /// The exchange is as before it had a pool.
+  private mutating func forgetTry(_ exchange: UInt32) {
+    if exchanges[exchange].copy != Exchange.none { dropCopy(of: exchange, .copiesCut) }
+    releaseBackend(exchange, reusable: false)
+    leavePool(exchanges[exchange].pool, exchanges[exchange].flags)
+    exchanges[exchange].pool = Exchange.none
+    buffers.release(&exchanges[exchange].request)
+    buffers.release(&exchanges[exchange].trailers)
+    buffers.release(&exchanges[exchange].proof)
+    exchanges[exchange].flags.subtract([
+      .retrying, .requestDone, .uploadCut, .persistent, .setCookie, .retriesStatus, .acceptsTrailers, .toBranch,
+      .undecided, .protocolChanged, .wantsFreshConnection, .upgrade,
+    ])
+    exchanges[exchange].ending = .none
+    exchanges[exchange].tried = TriedSet()
+    exchanges[exchange].tries = 0
+    exchanges[exchange].wanted = -1
+    exchanges[exchange].layout = 0
+    exchanges[exchange].version = Exchange.anyVersion
+    exchanges[exchange].hash = 0
+    exchanges[exchange].stickyHash = 0
+    exchanges[exchange].queuedUntil = 0
+    exchanges[exchange].tryTimeout = 0
+    exchanges[exchange].sent = 0
+    exchanges[exchange].bytesIn = 0
+  }
+
+  // MARK: What is told
 
   mutating func chooseSite(_ affinity: CompiledAffinity) -> SiteChoice {
     var isMarked = false

@@ -1,6 +1,8 @@
 """Two sites, a node in each: clients get a cookie of their site and are passed on to it while it is well; nothing goes in circles."""
 
+import hashlib
 import json
+import socket
 import subprocess
 
 from lib.node import Node
@@ -17,6 +19,7 @@ class Site:
         self.name = name
         self.origin = Origin(s, f"origin-{name}")
         s.port("shut")
+        s.port("silent")
         self.node = Node(s, name=name, replace=[("NAME", name), ("OTHER", SITES[name])])
         self.node.socket = s.path(f"{name}.sock")
 
@@ -38,6 +41,7 @@ def run(s):
     circles(s, eu, us)
     told(s, eu, us)
     drained(s, eu, us)
+    unreached(s, eu, us)
     dead(s, eu, us)
 
 
@@ -145,6 +149,53 @@ def drained(s, eu, us):
         answer, at, _ = where(eu, us, lambda: curl(s, eu))
         equal((answer.status, at, answer.cookies), (200, "eu-1", []), "answer")
         eu.node.must("dns", "site", "ready", "eu-1")
+
+
+def unreached(s, eu, us):
+    """Nobody has noticed yet that these sites are dead: sa-1 refuses, af-1 is silent."""
+    for h2, gone in ((False, "sa-1"), (True, "sa-1"), (False, "sa-2"), (True, "sa-2")):
+        version = f"{'h2' if h2 else 'h1'} to {'h2' if gone == 'sa-2' else 'h1'}"
+        with s.fact(f"a site that refuses connections costs its clients nothing: they are served here and bound anew ({version})"):
+            answer, at, seen = where(eu, us, lambda: curl(s, eu, "/a//b?c", gone, h2=h2))
+            equal((answer.status, at, [one.split(";")[0] for one in answer.cookies]), (200, "eu-1", ["site=eu-1"]), "answer")
+            equal((seen.target, seen.all("x-forwarded-for"), seen.header("x-sluice-site")), ("/a/b?c", ["127.0.0.1"], None), "request")
+        with s.fact(f"the route's edits and rewrites are those of here, and the body is whole ({version})"):
+            for more in (["-d", "b" * 20_000], ["-d", "b" * 20_000, "-H", "Transfer-Encoding: chunked"], ["--data-binary", f"@{large(s)}"]):
+                answer, at, seen = where(eu, us, lambda: curl(s, eu, "/api/x", gone, None, "web", h2, *more))
+                equal((answer.status, at, seen.target, seen.all("x-here"), answer.answered),
+                      (200, "eu-1", "/from-eu-1/x", ["eu-1"], ["eu-1"]), "request")
+                size = 400_000 if "@" in more[1] else 20_000
+                equal((seen.length, seen.sha256), (size, hashlib.sha256(b"b" * size).hexdigest()), "body")
+    with s.fact("requests that follow each other on a connection are all answered"):
+        with socket.create_connection(("127.0.0.1", s.port("web-eu-1")), timeout=5) as client:
+            heads = [f"POST /{n} HTTP/1.1\r\nHost: a\r\nCookie: site=sa-1\r\nContent-Length: 3\r\n\r\nb{n:02}" for n in range(4)]
+            client.sendall("".join(heads).encode())
+            got = b""
+            while got.count(b"HTTP/1.1 200") < 4:
+                piece = client.recv(65536)
+                ensure(piece, f"the connection ended after {got.decode()}")
+                got += piece
+        equal([one.body for one in eu.origin.requests[-4:]], [b"b00", b"b01", b"b02", b"b03"], "bodies")
+    with s.fact("the same for one that is silent, after the pool's time to connect"):
+        with socket.socket() as listener, socket.socket() as first, socket.socket() as second:
+            listener.bind(("127.0.0.1", s.port("silent")))
+            listener.listen(0)
+            for filler in (first, second):          # a full backlog drops who comes
+                filler.setblocking(False)
+                filler.connect_ex(("127.0.0.1", s.port("silent")))
+            answer, at, _ = where(eu, us, lambda: curl(s, eu, cookie="af-1"))
+            equal((answer.status, at, [one.split(";")[0] for one in answer.cookies]), (200, "eu-1", ["site=eu-1"]), "answer")
+    with s.fact("it is counted both as passed on and as kept, and logged as unwell"):
+        counts = wait(lambda: eu.counts()["af-1"]["kept"] == 1 and eu.counts(), "counts")
+        equal([(counts[site]["forwarded"], counts[site]["kept"]) for site in ("sa-1", "sa-2", "af-1")], [(12, 12), (8, 8), (1, 1)], "passed on, and kept")
+        wait(lambda: {(one["site_deed"], one["pool"], one["status"]) for one in eu.node.access_log("access-eu-1.log")
+                      if one.get("site") in ("sa-1", "sa-2", "af-1")} == {("unwell", "web", 200)}, "lines")
+
+
+def large(s):
+    path = s.path("large")
+    path.write_bytes(b"b" * 400_000)
+    return path
 
 
 def dead(s, eu, us):
