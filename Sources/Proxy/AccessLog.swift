@@ -192,13 +192,15 @@ struct AccessLogWriter: ~Copyable {
     if block.count >= AccessLogWriter.blockSize { handOver() }
   }
 
-  /// Called each turn; whether lines are left that want another turn within 200 ms.
+  /// Called each turn; whether something is left that wants another turn within 200 ms: lines, or the number of warnings
+  /// that were left out.
   mutating func flush(now: Int64) -> Bool {
-    guard block.count > 0 else { return false }
-    guard now >= flushAt else { return true }
-    flushAt = now + 200
-    handOver()
-    return false
+    if leavesOutWarnings, now / 1000 != second { tellOfWarningsLeftOut() }
+    if block.count > 0, now >= flushAt {
+      flushAt = now + 200
+      handOver()
+    }
+    return block.count > 0 || leavesOutWarnings
   }
 
   private mutating func handOver() {
@@ -213,14 +215,19 @@ struct AccessLogWriter: ~Copyable {
   mutating func warn(_ text: @autoclosure () -> String) {
     let now = Clock.now().nanoseconds / 1_000_000_000
     if now != second {
-      if warnings > AccessLogWriter.warningsPerSecond {
-        sink.complain("\(warnings - AccessLogWriter.warningsPerSecond) more warnings in that second")
-      }
+      if leavesOutWarnings { tellOfWarningsLeftOut() }
       second = now
       warnings = 0
     }
     warnings += 1
     if warnings <= AccessLogWriter.warningsPerSecond { sink.complain(text()) }
+  }
+
+  private var leavesOutWarnings: Bool { warnings > AccessLogWriter.warningsPerSecond }
+
+  private mutating func tellOfWarningsLeftOut() {
+    sink.complain("\(warnings - AccessLogWriter.warningsPerSecond) more warnings in that second")
+    warnings = 0
   }
 
   mutating func failure(_ listener: String, _ source: Endpoint, _ why: Ending) {

@@ -1,5 +1,6 @@
 """TLS in front: versions, names, protocols, stapling, tickets and their rules, limits, and what `check` says."""
 
+import concurrent.futures
 import contextlib
 import hashlib
 import os
@@ -30,6 +31,7 @@ def run(s):
     protocols(s, ca, node)
     tickets(s, ca, node)
     rules(s, ca, node)
+    garbage(s, ca, node)
     streams(s, ca, node)
     check(s, node, ca)
 
@@ -214,6 +216,63 @@ def rules(s, ca, node):
         text = node.api("GET", "/metrics")[1]
         for name in ("sluice_listener_tls_handshakes", "sluice_listener_tls_failures", "sluice_certificate_expiry_seconds"):
             ensure(f'{name}' in str(text), f"no {name}")
+
+
+GARBAGE = 10_000
+
+
+def hello(ca, **options):
+    """A client's first bytes."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    made = context(ca)
+    made.set_ciphers("DEFAULT:@SECLEVEL=0")
+    for name, value in options.items():
+        setattr(made, name, value)
+    with contextlib.suppress(ssl.SSLWantReadError):
+        made.wrap_bio(incoming, outgoing, server_hostname="b.test").do_handshake()
+    return outgoing.read()
+
+
+def garbage(s, ca, node):
+    """Hellos that come to nothing, each counted, and a bounded number of them told of."""
+    whole = hello(ca)
+    # The session id says that it is longer than it may be.
+    broken = whole[:43] + b"\xff" + whole[44:]
+    kinds = {
+        "not-tls": [b"GET / HTTP/1.1\r\nHost: b.test\r\n\r\n", b"\x16\x03\x01\0\x05\x0b\0\0\x01\0", b"\x55" * 64],
+        "mismatch": [hello(ca, minimum_version=ssl.TLSVersion.TLSv1, maximum_version=ssl.TLSVersion.TLSv1_1)],
+        "other": [broken],
+    }
+    offers = [(kind, data) for kind, list_ in kinds.items() for data in list_]
+    share = GARBAGE // len(offers)
+    before, told = failures(node, "web"), len(node.process.log())
+
+    def offer(data):
+        with socket.create_connection(("127.0.0.1", s.port("web")), 10) as plain, contextlib.suppress(ConnectionError):
+            plain.sendall(data)
+            rest(plain)
+
+    start = time.monotonic()
+    with concurrent.futures.ThreadPoolExecutor(8) as threads:
+        for _, data in offers:
+            list(threads.map(offer, [data] * share))
+    took = time.monotonic() - start
+    with s.fact(f"{GARBAGE} hellos that come to nothing are counted, each by its reason"):
+        wanted = {kind: count + share * len(kinds.get(kind, [])) for kind, count in before.items()}
+        wait(lambda: sum(failures(node, "web").values()) >= sum(wanted.values()), "all are counted", 5)
+        equal(failures(node, "web"), wanted, "failures")
+    with s.fact("of them a bounded number is told of, and how many more there were"):
+        def lines():
+            text = node.process.log()[told:]
+            single = len(re.findall(r": handshake: ", text))
+            return single, sum(map(int, re.findall(r"(\d+) more warnings in that second", text)))
+        wait(lambda: sum(lines()) == GARBAGE, "the log accounts for all", 5)
+        single, more = lines()
+        s.figure(f"{GARBAGE} bad hellos", f"{took:.1f} s", f"{single} lines", f"{more} told of in sum")
+        # Two workers, ten lines a second each.
+        ensure(single <= 20 * (took + 2), f"{single} lines in {took:.1f} s")
+    with s.fact("and who is honest is served"):
+        equal(get(s, ca, name="b.test")[1], "by name\n", "b.test")
 
 
 def streams(s, ca, node):
