@@ -147,6 +147,8 @@ package struct PoolReport: Codable, Hashable, Sendable {
   package var backends: [BackendReport]
   /// From sending a request to a backend until the head of its response (HTTP).
   package var responseTimes = LatencyReport()
+  /// What is shown to backends that ask; absent: none.
+  package var certificate: CertificateReport?
 
   package init(name: String, policy: String, backends: [BackendReport]) {
     self.name = name

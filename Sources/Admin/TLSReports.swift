@@ -68,11 +68,16 @@ extension NodeMetrics {
         metrics.sample(labels + [("reason", reason)], count)
       }
     }
-    metrics.begin("sluice_certificate_expiry_seconds", .gauge, "When a listener's certificate expires, since 1970.")
+    metrics.begin(
+      "sluice_certificate_expiry_seconds", .gauge, "When a certificate of a listener or a pool expires, since 1970.")
     for (labels, report) in listeners {
       for certificate in report.certificates {
         metrics.sample(labels + [("file", certificate.file)], Double(certificate.expiresAt))
       }
+    }
+    for pool in status.pools {
+      guard let certificate = pool.certificate else { continue }
+      metrics.sample([("pool", pool.name), ("file", certificate.file)], Double(certificate.expiresAt))
     }
     let backends = status.pools.flatMap { pool in
       pool.backends.compactMap { backend in

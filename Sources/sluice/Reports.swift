@@ -24,6 +24,7 @@ extension StatusReport {
             return report
           })
         report.responseTimes = LatencyReport(snapshot.statistics.responseTimes[pool.name] ?? LatencyHistogram())
+        report.certificate = pool.tls?.certificate.flatMap { CertificateReport($0) }
         return report
       })
     store = snapshot.store.map { StoreStatusReport(path: $0.path, loss: $0.loss) }

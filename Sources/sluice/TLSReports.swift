@@ -14,12 +14,16 @@ extension TLSReport {
       "certificate": failures.certificate, "alert": failures.alert, "closed": failures.closed,
       "timeout": failures.timeout, "other": failures.other,
     ]
-    certificates = tls.certificates.compactMap { files in
-      files.summary.map { summary in
-        CertificateReport(
-          file: files.chain.path, names: summary.names, subject: summary.subject, key: summary.key,
-          expires: Materials.date(summary.notAfter), expiresAt: summary.notAfter)
-      }
-    }
+    certificates = tls.certificates.compactMap { CertificateReport($0) }
+  }
+}
+
+extension CertificateReport {
+  /// nil: its file was not looked into.
+  init?(_ files: CertificateFiles) {
+    guard let summary = files.summary else { return nil }
+    self.init(
+      file: files.chain.path, names: summary.names, subject: summary.subject, key: summary.key,
+      expires: Materials.date(summary.notAfter), expiresAt: summary.notAfter)
   }
 }

@@ -3,6 +3,7 @@
 import os
 import pathlib
 import subprocess
+import time
 
 from lib.scenario import Failure
 
@@ -39,13 +40,15 @@ class Authority:
         openssl("req", "-x509", *KINDS["ec"], "-nodes", "-keyout", self.key, "-out", self.certificate, "-days", "3650",
                 "-subj", f"/CN=Test Authority {name}", "-addext", "keyUsage=critical,keyCertSign,cRLSign,digitalSignature")
 
-    def issue(self, name, names=(), kind="ec", subject=None, days=365):
-        """(certificate, key): PEM files in the authority's folder, the certificate with its chain."""
+    def issue(self, name, names=(), kind="ec", subject=None, days=365, begin=None, end=None):
+        """(certificate, key): PEM files in the authority's folder, the certificate with its chain. `begin` and `end`: seconds since 1970."""
         certificate, key, request = (self.folder / f"{name}{end}" for end in (".pem", ".key", ".csr"))
         alternative = ["-addext", "subjectAltName=" + ",".join(
             f"IP:{n}" if n.replace(".", "").isdigit() or ":" in n else f"DNS:{n}" for n in names)] if names else []
         openssl("req", "-new", *KINDS[kind], "-nodes", "-keyout", key, "-out", request, "-subj", subject or f"/CN={name}", *alternative)
-        openssl("ca", "-batch", "-config", self.config, "-in", request, "-out", certificate, "-days", days, "-notext")
+        date = lambda seconds: time.strftime("%Y%m%d%H%M%SZ", time.gmtime(seconds))
+        valid = ["-startdate", date(begin), "-enddate", date(end)] if end else ["-days", days]
+        openssl("ca", "-batch", "-config", self.config, "-in", request, "-out", certificate, "-notext", *valid)
         return certificate, key
 
     def revoke(self, certificate):

@@ -7,7 +7,7 @@ from lib.node import Node
 from lib.origin import Origin
 from lib.peers import haproxy, nginx
 from lib.pki import Authority, curl
-from lib.scenario import ensure, equal, wait
+from lib.scenario import contains, ensure, equal, wait
 
 LARGE = 20 << 20
 
@@ -71,6 +71,10 @@ def run(s):
     with s.fact("a client certificate is shown to who asks"):
         ensure("CN=sluice" in get("mutual")[1], get("mutual")[1])
         equal(code("mutual-without"), "400", "without one, nginx's answer")
+    with s.fact("its end is in status and metrics"):
+        shown = node.pool("mutual")["certificate"]
+        equal((shown["subject"], shown["file"].split("/")[-1]), ("CN=sluice", "sluice.pem"), "what is shown")
+        contains(node.api("GET", "/metrics")[1], 'sluice_certificate_expiry_seconds{pool="mutual",file="')
     with s.fact("a backend that speaks no TLS is a failed try"):
         equal(code("clear"), "502", "status")
         ensure("not-tls" in node.process.log() or "handshake" in node.process.log(), "the log is silent")

@@ -1,6 +1,7 @@
 """Certificates that change under load: no request fails, a bad pair changes nothing and is told of, expiry is told of."""
 
 import os
+import re
 import signal
 import ssl
 import threading
@@ -10,7 +11,7 @@ from lib.load import Load
 from lib.node import Node
 from lib.peers import named_nginx
 from lib.pki import Authority, replace, s_client
-from lib.scenario import ensure, equal, wait
+from lib.scenario import contains, ensure, equal, wait
 
 ROTATIONS = 200
 LIMIT = 200
@@ -57,6 +58,56 @@ def run(s):
         report = node.status()["listeners"][0]["tls"]["certificates"][0]
         ensure(0 < report["expires_at"] - time.time() < 7 * 86400, report)
         equal(sorted(report["names"]), ["web.test"], "its names")
+    node.process.stop()
+    expiry(s, ca)
+
+
+# Hours from now that a certificate ends, and what is told of it.
+ENDS = {"month": (29 * 24, "expires within 30 days"), "week": (6 * 24, "expires within 7 days"), "day": (20, "expires within a day"),
+        "over": (-24, "has expired on"), "live": (40 * 24, None)}
+EXPIRY = """workers: 1
+admin: { socket: "${dir}/admin.sock" }
+listeners:
+  web:
+    bind: "127.0.0.1:${ends}"
+    protocol: http
+    tls: { certificates: [%s] }
+    routes: [{ respond: { status: 200, body: here } }]
+"""
+
+
+def expiry(s, ca):
+    now = time.time()
+    ends = {name: int(now + hours * 3600) for name, (hours, _) in ENDS.items()}
+    for name, end in ends.items():
+        pair = ca.issue(f"end-{name}", [f"{name}.test"], begin=now - 10 * 86400, end=end)
+        for at, file in zip((".pem", ".key"), pair):
+            replace(s.path(name + at), file)
+    files = ", ".join(f'{{ certificate: "{s.path(name)}.pem", key: "{s.path(name)}.key" }}' for name in ends)
+    node = Node(s, name="sluice-ends", text=EXPIRY % files)
+
+    def told(name):
+        return [event["message"] for event in events(node) if event["kind"] == "certificate" and f"/{name}.pem" in event["message"]]
+
+    for name, (hours, text) in ENDS.items():
+        with s.fact(f"a certificate that ends in {hours} hours: {text or 'nothing is told'}"):
+            if text:
+                wait(lambda: told(name), "an event", 5)
+                contains(told(name)[0], text)
+                contains(node.process.log(), text)
+            metric = re.search(rf'^sluice_certificate_expiry_seconds\{{.*/{name}\.pem"\}} (\S+)$', node.api("GET", "/metrics")[1], re.M)
+            equal(int(float(metric[1])), ends[name], "what the metric says")
+    with s.fact("each is told of once"):
+        # Taking a fresh one over shows that another second's look has passed.
+        for turn in range(2):
+            pair = ca.issue(f"fresh-{turn}", ["live.test"], days=365)
+            replace(s.path("live.key"), pair[1])
+            replace(s.path("live.pem"), pair[0])
+            wait(lambda: sum("taken over" in message for message in told("live")) > turn, "it is taken over", 6)
+        for name, (_, text) in ENDS.items():
+            equal(sum("expire" in message for message in told(name)), 1 if text else 0, f"events of {name}")
+            # The configuration's check: the watch names the subject too.
+            equal(node.process.log().count(f"/{name}.pem expires") + node.process.log().count(f"/{name}.pem has expired"), 1 if text else 0, f"lines of {name}")
 
 
 def put(s, pair):
