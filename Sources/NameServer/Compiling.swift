@@ -100,7 +100,8 @@ extension NameServer {
       var certificates: [Certificate] = []
       for files in service.secure?.tls.certificates ?? [] { certificates.append(try Certificate(files)) }
       state.catalog.encryption = try service.secure.map { secure throws(MaterialError) in
-        try ServerContext(name: "dns", secure.tls, certificates: certificates, tickets: tickets)
+        // No listener can be called so: its sessions are none of this server's.
+        try ServerContext(name: "dns over TLS", secure.tls, certificates: certificates, tickets: tickets)
       }
     } catch {
       throw .material("\(error)")

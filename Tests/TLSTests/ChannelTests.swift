@@ -249,6 +249,31 @@ import Wire
     #expect(!afterMore, "older ones are not")
   }
 
+  @Test(arguments: [TLSVersion.v12, .v13]) func sessionsStayWithTheirRulesForClients(version: TLSVersion) throws {
+    let (keys, certificate) = (TicketKeys(), try files("wild"))
+    let authority = try file("wild.pem")
+    let more = FileBytes(path: "more.pem", bytes: authority.bytes + (try file("a.pem").bytes))
+    let context = try client(trusting: "a", as: "a.test") {
+      $0.parameters.maximum = version
+      $0.certificate = certificate
+    }
+    // The client's certificate is good by each of them.
+    let rules: [ClientAuthentication?] = [
+      nil, ClientAuthentication(mode: .optional, authorities: authority),
+      ClientAuthentication(mode: .optional, authorities: more),
+      ClientAuthentication(mode: .require, authorities: authority),
+    ]
+    let servers = try rules.map { rule in try server(["a"], tickets: keys) { $0.clients = rule } }
+    var talk = Conversation()
+    for (from, one) in servers.enumerated() {
+      for (to, other) in servers.enumerated() {
+        _ = try resumes(&talk, context, one)
+        let resumed = try resumes(&talk, context, other)
+        #expect(resumed == (from == to), "a session of \(from) at \(to)")
+      }
+    }
+  }
+
   private func resumes(_ talk: inout Conversation, _ client: ClientContext, _ server: ServerContext) throws -> Bool {
     let (one, two) = try talk.meet(client, server)
     #expect(one.isDone && two.isDone)
