@@ -177,7 +177,7 @@ let package = Package(
     tests("Reactor", ["Reactor", "Kernel", "Model", "Wire"]),
     tests("Proxy", ["Proxy", "Kernel", "Model", "Planner", "Sniff", "Telemetry", "Wire"]),
     tests("Node", ["Node", "Health", "Model", "Peering", "Planner", "Telemetry"]),
-    tests("sluice", ["sluice", "Admin", "Kernel", "Model", "Telemetry"]),
+    tests("sluice", ["sluice", "Admin", "Kernel", "Model", "Node", "Rollouts", "Telemetry"]),
   ],
   swiftLanguageModes: [.v6]
 )

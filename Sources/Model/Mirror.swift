@@ -12,3 +12,11 @@ package struct Mirror: Hashable, Sendable {
 
   package init(pool: String) { self.pool = pool }
 }
+
+extension World {
+  /// Pools whose backends get copies: of a route's requests, or of a canary's others.
+  package var poolsWithCopies: Set<String> {
+    Set(
+      topology.listeners.flatMap(\.routes).compactMap(\.mirror?.pool) + splits.filter { $0.value.mirrored != nil }.keys)
+  }
+}

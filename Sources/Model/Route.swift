@@ -75,6 +75,15 @@ package enum Action: Hashable, Sendable {
   case split([WeightedPool])
   case redirect(Redirect)
   case respond(FixedResponse)
+
+  /// Those that it leads to.
+  package var pools: [String] {
+    switch self {
+    case .pool(let name): [name]
+    case .split(let shares): shares.map(\.pool)
+    case .redirect, .respond: []
+    }
+  }
 }
 
 package struct WeightedPool: Hashable, Sendable {

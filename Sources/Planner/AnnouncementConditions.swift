@@ -45,7 +45,7 @@ extension BGPAnnouncement.Condition {
     case .pool(let name): return [name]
     case .listener(let name):
       let routes = topology.listeners.first { $0.name == name }?.routes ?? []
-      return Set(routes.flatMap(\.action.pools)).sorted()
+      return Set(routes.flatMap(\.action.weightedPools)).sorted()
     }
   }
 
@@ -68,7 +68,8 @@ extension World {
 }
 
 extension Action {
-  fileprivate var pools: [String] {
+  /// Those that get requests.
+  fileprivate var weightedPools: [String] {
     switch self {
     case .pool(let name): [name]
     case .split(let parts): parts.filter { $0.weight > 0 }.map(\.pool)

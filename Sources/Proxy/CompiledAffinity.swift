@@ -28,7 +28,7 @@ final class CompiledAffinity: Sendable {
   /// - Parameter ailments: by site, why nobody is to be sent there now.
   init(
     _ model: SiteAffinity, rows: [String: UInt32], poolRows: [String: UInt32], dropped: [String],
-    ailments: [String: String]
+    ailments: [String: String], copied: Set<String>
   ) {
     self.model = model
     cookie = Array(model.cookie.name.utf8)
@@ -38,7 +38,8 @@ final class CompiledAffinity: Sendable {
       route.requestHeaders = [.set(name: CompiledAffinity.mark, value: model.site)]
       return Other(
         name: forward.site, row: rows[forward.site] ?? 0,
-        route: CompiledRoute(route, poolRows: poolRows, dropped: dropped), ailment: ailments[forward.site])
+        route: CompiledRoute(route, poolRows: poolRows, dropped: dropped, copied: copied),
+        ailment: ailments[forward.site])
     }
     table = SiteTable(
       own: model.site, others: others.map { SiteTable.Other(name: $0.name, isWell: $0.ailment == nil) })

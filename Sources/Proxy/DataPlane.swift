@@ -248,6 +248,7 @@ package final class DataPlane: Sendable {
     }
     (state.tables, state.versionTables) = (tables, versionTables)
     state.encryption = try state.encryption.adopting(world.topology, tickets: ticketKeys)
+    let copied = world.poolsWithCopies
     var snapshots: [Snapshot] = []
     for _ in mailboxes {
       var listeners = [CompiledListener?](repeating: nil, count: state.listenerRows.count)
@@ -258,7 +259,7 @@ package final class DataPlane: Sendable {
           listeners[Int(row)] = try CompiledListener(
             row: row, model: listener, poolRows: state.poolRows,
             tls: state.encryption.context(listener: listener.name), siteRows: state.siteRows[listener.name] ?? [:],
-            ailments: listener.affinity?.ailments(world) ?? [:])
+            ailments: listener.affinity?.ailments(world) ?? [:], copied: copied)
         } catch {
           throw .pattern(listener: listener.name, place: error.place, pattern: error.pattern, "\(error.reason)")
         }

@@ -83,7 +83,7 @@ final class CompiledListener: Sendable {
 
   init(
     row: UInt32, model: Listener, poolRows: [String: UInt32], tls: ServerContext?, siteRows: [String: UInt32] = [:],
-    ailments: [String: String] = [:]
+    ailments: [String: String] = [:], copied: Set<String> = []
   ) throws(RouteTableError) {
     self.row = row
     self.model = model
@@ -94,10 +94,11 @@ final class CompiledListener: Sendable {
       dropped.append(name)
     }
     affinity = model.affinity.map { [dropped] in
-      CompiledAffinity($0, rows: siteRows, poolRows: poolRows, dropped: dropped, ailments: ailments)
+      CompiledAffinity(
+        $0, rows: siteRows, poolRows: poolRows, dropped: dropped, ailments: ailments, copied: copied)
     }
     if model.affinity != nil { dropped.append(CompiledAffinity.mark.lowercased()) }
-    actions = model.routes.map { [dropped] in CompiledRoute($0, poolRows: poolRows, dropped: dropped) }
+    actions = model.routes.map { [dropped] in CompiledRoute($0, poolRows: poolRows, dropped: dropped, copied: copied) }
     headLimits = HeadLimits(
       headBytes: model.limits.headBytes, targetBytes: model.limits.uriBytes, fields: model.limits.headerCount)
     bodyLimit = model.limits.bodyBytes ?? .max
@@ -219,10 +220,14 @@ final class CompiledRoute: Sendable {
   let retriesStatus: Bool?
   let mirror: CompiledMirror?
 
-  init(_ route: Route, poolRows: [String: UInt32], dropped: [String]) {
+  /// - Parameters:
+  ///   - dropped: fields of clients, in lower case, that are not passed on.
+  ///   - copied: pools that get copies, whoever of.
+  init(_ route: Route, poolRows: [String: UInt32], dropped: [String], copied: Set<String>) {
     mirror = route.mirror.map { CompiledMirror($0, pool: poolRows[$0.pool] ?? .max) }
-    // What comes from a client is no copy.
-    let dropped = route.mirror == nil ? dropped : dropped + ["x-sluice-mirror"]
+    // What comes from a client is no copy, whether its backend gets copies, or somebody gets them of it.
+    let isNearCopies = route.mirror != nil || !copied.isDisjoint(with: route.action.pools)
+    let dropped = isNearCopies ? dropped + ["x-sluice-mirror"] : dropped
     name = route.name
     action =
       switch route.action {

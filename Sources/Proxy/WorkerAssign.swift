@@ -14,7 +14,6 @@ extension Worker {
     }
     if exchanges[exchange].layout != pool.layout { forgetIndices(exchange, pool) }
     guard let index = pick(exchange, row, pool) else {
-      if isCopy(exchange) { return drop(copy: exchange, .copiesFull) }
       if pickers[row].isEmpty || pool.standings.isEmpty {
         return failExchange(
           exchange, status: 503, exchanges[exchange].ending == .none ? .noBackend : exchanges[exchange].ending)
@@ -25,7 +24,17 @@ extension Worker {
       }
       return enqueue(exchange, row, pool)
     }
-    take(exchange, index, pool)
+    if !take(exchange, index, pool) { enqueue(exchange, row, pool) }
+  }
+
+  /// The same for a copy, which waits for nobody.
+  /// - Returns: false: nobody has room, and it is where it was.
+  mutating func assign(copy: UInt32) -> Bool {
+    let row = Int(exchanges[copy].pool)
+    guard row < current.pools.count, let pool = current.pools[row] else { return false }
+    if exchanges[copy].layout != pool.layout { forgetIndices(copy, pool) }
+    guard let index = pick(copy, row, pool) else { return false }
+    return take(copy, index, pool)
   }
 
   /// A reload has moved the pool's backends: indices that the exchange remembers mean others now.
@@ -69,13 +78,13 @@ extension Worker {
   }
 
   /// The exchange is the backend's now: counted, and on a connection.
-  private mutating func take(_ exchange: UInt32, _ index: Int, _ pool: CompiledPool) {
+  /// - Returns: false: another worker was faster, and there is no room.
+  private mutating func take(_ exchange: UInt32, _ index: Int, _ pool: CompiledPool) -> Bool {
     let slot = pool.standings[index].slot
     let load = shared.loads.add(Int(slot.index), LoadColumn.inFlight.rawValue, 1)
     if let limit = pool.limit(index), load > limit {
-      // Another worker was faster.
       shared.loads.add(Int(slot.index), LoadColumn.inFlight.rawValue, -1)
-      return enqueue(exchange, Int(pool.row), pool)
+      return false
     }
     exchanges[exchange].flags.remove(.uploadCut)
     exchanges[exchange].flags.insert(.loaded)
@@ -95,6 +104,7 @@ extension Worker {
     counters.add(slot, .requests)
     if pool.persists { rememberPersistence(exchange, index, pool) }
     takeConnection(exchange, index, pool)
+    return true
   }
 
   /// Puts the exchange on a connection to its backend: one that is there, or a new one.

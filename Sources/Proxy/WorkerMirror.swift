@@ -40,6 +40,10 @@ extension Worker {
     }
     guard let copy = openCopy(of: exchange, mirror) else { return count(.copiesBusy) }
     hashKey(copy, pool, source: streams[state.client].source.address)
+    // A canary's are for its version; others go where a client would.
+    if mirror.version == Exchange.anyVersion, let split = pool.split {
+      chooseVersion(copy, split, pool, source: streams[state.client].source.address)
+    }
     text.clear()
     text.append("X-Sluice-Mirror: 1\r\n\r\n")
     let isHeld =
@@ -117,9 +121,7 @@ extension Worker {
     waitingCopies.removeAll(keepingCapacity: true)
     for copy in started {
       exchanges[copy].requestBody = BodyState()
-      let found = counters.loop.load(0, LoopColumn.copiesFull.rawValue)
-      assign(copy)
-      if counters.loop.load(0, LoopColumn.copiesFull.rawValue) == found { count(.copies) }
+      if assign(copy: copy) { count(.copies) } else { drop(copy: copy, .copiesFull) }
     }
   }
 

@@ -7,8 +7,6 @@ import Reactor
 /// Requests that wait for a backend with room.
 extension Worker {
   mutating func enqueue(_ exchange: UInt32, _ row: Int, _ pool: CompiledPool) {
-    // Nobody waits for a copy, and a copy waits for nobody.
-    guard !isCopy(exchange) else { return drop(copy: exchange, .copiesFull) }
     guard pools[row].queued < pool.model.queue.length else { return failExchange(exchange, status: 503, .queueFull) }
     exchanges[exchange].phase = .queued
     if exchanges[exchange].queuedUntil == 0 {

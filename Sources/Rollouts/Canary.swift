@@ -40,7 +40,7 @@ package struct Canary: Codable, Hashable, Sendable {
   package private(set) var slowness: SequentialTest
   /// What each step showed; the last one is the present.
   package private(set) var history: [CanaryStep]
-  /// Why the next step is not taken yet; nil: nothing is in its way.
+  /// Why the canary could not carry the next step; nil: it can, or nobody has asked yet.
   package private(set) var waiting: String?
   /// The control's latencies so far, for the bound of what is slow.
   private(set) var latencies: [UInt64] = []
@@ -69,6 +69,22 @@ package struct Canary: Codable, Hashable, Sendable {
   /// The canary's answers on this step.
   package var samples: UInt64 { history[history.count - 1].canary.total }
 
+  private var looks: Int { history[history.count - 1].looks ?? 0 }
+
+  /// Of what there is too little yet to judge the step by; nil: of nothing.
+  private var lack: String? {
+    if samples < plan.samples { return "only \(samples) of \(plan.samples) answers" }
+    // What gets copies is to be found out before its first client comes.
+    guard plan.steps[step] == 0, plan.samples > 0, looks < CanaryPlan.fewestLooks else { return nil }
+    return "the answers to its copies were compared only \(looks) of \(CanaryPlan.fewestLooks) times"
+  }
+
+  /// Why the next step is not taken yet; nil: nothing is in its way but time.
+  package func waiting(at now: Int64) -> String? {
+    guard phase == .running, now - since >= plan.hold.milliseconds else { return waiting }
+    return waiting ?? lack
+  }
+
   private var since: Int64 { history[history.count - 1].since }
 
   package mutating func handle(_ event: Event, at now: Int64, into effects: inout [Effect]) {
@@ -76,7 +92,10 @@ package struct Canary: Codable, Hashable, Sendable {
     guard !phase.isOver else { return }
     switch event {
     case .order(.pause): phase = .paused("by order")
-    case .order(.resume): phase = .running
+    case .order(.resume):
+      // Its time begins anew: one that had too few answers in it would else be paused again at once.
+      if phase != .running { history[history.count - 1].since = now }
+      phase = .running
     case .order(.next): advance(at: now, into: &effects)
     case .order(.abort), .order(.rollback): rollBack("by order", at: now, into: &effects)
     case .looked(let block): look(block, at: now, into: &effects)
@@ -86,6 +105,7 @@ package struct Canary: Codable, Hashable, Sendable {
   private mutating func look(_ block: CanaryBlock, at now: Int64, into effects: inout [Effect]) {
     history[history.count - 1].canary += block.canary
     history[history.count - 1].control += block.control
+    if block.canary.total > 0, block.control.total > 0 { history[history.count - 1].looks = looks + 1 }
     errors.observe(
       canary: .init(hits: block.canary.errors, total: block.canary.total),
       control: .init(hits: block.control.errors, total: block.control.total))
@@ -102,9 +122,9 @@ package struct Canary: Codable, Hashable, Sendable {
     // Also while paused: a bad canary must not stay where it is.
     if let why = verdict(block) { return rollBack(why, at: now, into: &effects) }
     guard phase == .running, now - since >= plan.hold.milliseconds else { return }
-    if samples >= plan.samples { return advanceIfThereIsRoom(block, at: now, into: &effects) }
+    guard let lack else { return advanceIfThereIsRoom(block, at: now, into: &effects) }
     if now - since >= plan.patience.milliseconds {
-      phase = .paused("only \(samples) of \(plan.samples) answers in \(plan.patience)")
+      phase = .paused("\(lack) in \(plan.patience.milliseconds / 1_000) s")
       effects.append(.note("paused: too few answers to judge by"))
     }
   }

@@ -26,6 +26,9 @@ package struct CanaryPlan: Codable, Hashable, Sendable {
   /// Requests a second that one backend can answer, likewise.
   package var rate: Int?
 
+  /// Looks at answers of both sides before the step of copies is over: a test bets on each look by those before it, so that
+  /// any number of answers in one look shows nothing.
+  package static let fewestLooks = 6
   /// Answers before `mostErrors` is asked.
   package static let fewest: UInt64 = 50
 
@@ -80,6 +83,8 @@ package struct CanaryStep: Codable, Hashable, Sendable {
   package var until: Int64?
   package var canary = CanaryBlock.Side()
   package var control = CanaryBlock.Side()
+  /// At which both sides had answers; nil: none yet.
+  package var looks: Int?
 
   package init(share: Int, since: Int64) {
     self.share = share

@@ -91,7 +91,9 @@ extension Canary {
     guard !history.isEmpty, KeptRollout.isSound(number: history.count) else { return false }
     for step in history {
       guard KeptRollout.isSound(step.since), KeptRollout.isSound(step.until ?? 0) else { return false }
-      guard step.canary.isSound, step.control.isSound else { return false }
+      guard step.canary.isSound, step.control.isSound, KeptRollout.isSound(number: step.looks ?? 0) else {
+        return false
+      }
     }
     guard errors.isSound, slowness.isSound else { return false }
     return KeptRollout.isSound(latencies)

@@ -33,14 +33,16 @@ struct CanaryRun: Sendable {
     lookedAt = now
     var block = CanaryBlock(canary: .init(), control: .init())
     block.carrying = 0
+    // What gets copies only carries nothing of the load: the others carry all of it.
+    let copied = canary.mirrored == nil ? nil : canary.plan.version
     var readings: [String: Reading] = [:]
     for (pool, standings) in zip(snapshot.topology.pools, snapshot.standings) where pool.name == canary.plan.pool {
       for (backend, standing) in zip(pool.backends, standings) {
         let counts = snapshot.statistics.backends[standing.slot] ?? BackendStatistics()
         let reading = Reading(slot: standing.slot, side: CanaryBlock.Side(counts))
         readings[backend.name] = reading
-        block.load.inFlight += Int(clamping: counts.inFlight)
         let isCanary = backend.version == canary.plan.version
+        if copied == nil || !isCanary { block.load.inFlight += Int(clamping: counts.inFlight) }
         if isCanary, standing.verdict.takesTraffic, standing.state == .ready { block.carrying += 1 }
         let old = last[backend.name]
         let news = reading.side.since(old?.slot == standing.slot ? old?.side : nil)
@@ -53,7 +55,7 @@ struct CanaryRun: Sendable {
       block.canary = .init()
       block.control = .init()
     }
-    traffic.look(canary.plan.pool, snapshot, at: now)
+    traffic.look(canary.plan.pool, snapshot, at: now, without: copied)
     block.load.perSecond = traffic.perSecond
     return block
   }

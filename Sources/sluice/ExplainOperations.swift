@@ -17,7 +17,7 @@ extension Operations {
     let rules = tried.enumerated().map { index, route in
       let mismatch: String? =
         index == found.route ? nil : node.ports.explain.mismatch(route, question) ?? "an earlier one was taken"
-      return ExplainReport.Rule(number: index + 1, name: route.name, action: route.action.words, mismatch: mismatch)
+      return ExplainReport.Rule(number: index + 1, name: route.name, action: route.words, mismatch: mismatch)
     }
     return ExplainReport(found, listener: listener.name, rules: rules)
   }
@@ -87,6 +87,15 @@ struct ExplainTarget {
     throw AdminError(
       .unprocessable, "no listener for \(isSecure ? "https" : "http") on port \(port)",
       hint: "name one with --listener: " + topology.listeners.map(\.name).joined(separator: ", "))
+  }
+}
+
+extension Route {
+  fileprivate var words: String {
+    guard let mirror else { return action.words }
+    let share = (mirror.share * 10_000).rounded() / 100
+    let percent = share == share.rounded() ? "\(Int(share))" : "\(share)"
+    return "\(action.words), and copies of \(percent)% to pool \(mirror.pool)"
   }
 }
 

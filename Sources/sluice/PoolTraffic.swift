@@ -14,14 +14,17 @@ struct PoolTraffic: Sendable {
   private var meter = RateMeter()
   var perSecond: Int? { meter.perSecond }
 
-  /// - Parameter now: milliseconds.
-  mutating func look(_ pool: String, _ snapshot: NodeSnapshot, at now: Int64) {
+  /// - Parameters:
+  ///   - now: milliseconds.
+  ///   - version: of backends that get copies only, which nobody sent; nil: none do.
+  mutating func look(_ pool: String, _ snapshot: NodeSnapshot, at now: Int64, without version: String? = nil) {
     guard let index = snapshot.topology.pools.firstIndex(where: { $0.name == pool }) else { return }
     var readings: [String: Reading] = [:]
     var news: UInt64 = 0
     for (backend, standing) in zip(snapshot.topology.pools[index].backends, snapshot.standings[index]) {
       let reading = Reading(slot: standing.slot, requests: snapshot.statistics.backends[standing.slot]?.requests ?? 0)
       readings[backend.name] = reading
+      if version != nil, backend.version == version { continue }
       // A backend with another slot counts from 0.
       let before = last[backend.name].flatMap { $0.slot == reading.slot ? $0.requests : nil } ?? 0
       if reading.requests > before { news += reading.requests - before }

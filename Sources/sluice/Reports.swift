@@ -84,13 +84,7 @@ extension Listener {
   /// The pools that its routes lead to, each once.
   fileprivate var pools: [String] {
     var seen: Set<String> = []
-    return routes.flatMap { route -> [String] in
-      switch route.action {
-      case .pool(let pool): [pool]
-      case .split(let shares): shares.map(\.pool)
-      case .redirect, .respond: []
-      }
-    }.filter { seen.insert($0).inserted }
+    return routes.flatMap(\.action.pools).filter { seen.insert($0).inserted }
   }
 }
 

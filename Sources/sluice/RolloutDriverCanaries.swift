@@ -115,7 +115,7 @@ extension RolloutReport {
       }
     self.init(
       pool: canary.plan.pool, phase: phase, reason: reason, direction: phase == "rolled back" ? "back" : "forward",
-      waiting: canary.waiting, backends: [])
+      waiting: canary.waiting(at: now), backends: [])
     self.canary = CanaryReport(
       version: canary.plan.version, share: canary.share, plan: canary.plan.steps, samples: canary.plan.samples,
       falseAlarms: canary.plan.falsePositives,

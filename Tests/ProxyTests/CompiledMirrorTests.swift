@@ -23,6 +23,33 @@ import Wire
     #expect(abs(Double(found.count { $0 }) - share * 100_000) < deviation)
   }
 
+  /// "1" is said of copies alone: a client that says it is not believed wherever it could be taken for one.
+  @Test func whatClientsSayOfCopiesIsDroppedWhereCopiesAre() {
+    let mark = Array("x-sluice-mirror".utf8)
+    func drops(_ route: Route, _ copied: Set<String> = []) -> Bool {
+      CompiledRoute(route, poolRows: [:], dropped: [], copied: copied).requestEdits.removed.contains(mark)
+    }
+    var route = Route(action: .pool("web"))
+    #expect(!drops(route) && !drops(route, ["shadow"]) && drops(route, ["web"]))
+    route.mirror = Mirror(pool: "shadow")
+    #expect(drops(route))
+    let split = Route(action: .split([WeightedPool(pool: "a", weight: 1), WeightedPool(pool: "b", weight: 0)]))
+    #expect(!drops(split) && drops(split, ["b"]))
+  }
+
+  @Test func poolsWithCopiesAreMirrorsAndPoolsOfCanariesThatBeginWithCopies() {
+    var topology = Topology()
+    var listener = Listener(
+      name: "web", transport: .http, binds: [], routes: [Route(action: .pool("web")), Route(action: .pool("web"))])
+    listener.routes[1].mirror = Mirror(pool: "shadow")
+    topology.listeners = [listener]
+    var world = World(generation: 1, topology: topology, standings: [])
+    world.splits = ["canary": VersionSplit("v2", share: 0), "other": VersionSplit("v2", share: 50)]
+    #expect(world.poolsWithCopies == ["shadow"])
+    world.splits["canary"]?.mirrored = 100
+    #expect(world.poolsWithCopies == ["shadow", "canary"])
+  }
+
   @Test func nothingAndAllAreExact() {
     #expect(!taken(0, seed: 1).contains(true))
     #expect(!taken(1, seed: 1).contains(false))

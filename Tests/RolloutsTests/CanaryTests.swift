@@ -81,7 +81,7 @@ import Wire
       canary.handle(.looked(block), at: second * 1_000, into: &effects)
     }
     var bad = canary
-    for second in 1...5 as ClosedRange<Int64> { look(second) }
+    for second in 1...6 as ClosedRange<Int64> { look(second) }
     #expect((canary.share, canary.mirrored) == (10, nil))
     swap(&canary, &bad)
     for second in 1...4 as ClosedRange<Int64> { look(second, errors: 0.1) }
@@ -91,6 +91,63 @@ import Wire
     }
     #expect((canary.share, canary.mirrored) == (0, nil))
     #expect(canary.history.map(\.share) == [0])
+  }
+
+  /// However many answers a look has: it takes several to be sure, and then no client has met a bad version.
+  @Test func theStepOfCopiesLastsUntilTheyWereComparedOftenEnough() {
+    var plan = quick
+    (plan.hold, plan.samples, plan.steps, plan.mirrored) = (.zero, 1, [0, 10, 100], 10_000)
+    for seed in 0..<40 as Range<UInt64> {
+      var random = Random(seed: seed)
+      for errors in [0.001, 0.2] {
+        var effects: [Canary.Effect] = []
+        var canary = Canary(plan, at: 0, into: &effects)
+        var looks = 0
+        while canary.share == 0, !canary.phase.isOver {
+          looks += 1
+          let block = CanaryBlock(canary: side(200, errors, 1, &random), control: side(400, 0.001, 1, &random))
+          canary.handle(.looked(block), at: Int64(looks) * 500, into: &effects)
+          if looks == 1 {
+            let lack = "the answers to its copies were compared only 1 of \(CanaryPlan.fewestLooks) times"
+            #expect(canary.waiting(at: 500) == lack)
+          }
+        }
+        if errors > 0.1 {
+          guard case .rolledBack = canary.phase else { return #expect(Bool(false), "seed \(seed): \(canary.phase)") }
+        } else {
+          #expect((canary.share, looks) == (10, CanaryPlan.fewestLooks))
+        }
+      }
+    }
+  }
+
+  @Test func looksWithoutAnswersToCopiesAreNoComparison() {
+    var plan = quick
+    (plan.hold, plan.samples, plan.steps, plan.mirrored) = (.zero, 1, [0, 100], 100)
+    var effects: [Canary.Effect] = []
+    var canary = Canary(plan, at: 0, into: &effects)
+    _ = looks(&canary, 20) { $0.canary = .init() }
+    #expect(canary.share == 0 && canary.waiting(at: 20_000) == "only 0 of 1 answers")
+    _ = looks(&canary, 5, from: 21) { _ in }
+    #expect(canary.share == 0)
+    _ = looks(&canary, 1, from: 26) { _ in }
+    #expect(canary.share == 100)
+  }
+
+  @Test func aStepThatGoesOnHasItsTimeAnew() {
+    var effects: [Canary.Effect] = []
+    var canary = Canary(CanaryPlan(), at: 0, into: &effects)
+    func look(_ time: Int64, _ answers: UInt64) {
+      let block = CanaryBlock(canary: .init(total: answers), control: .init(total: 9))
+      canary.handle(.looked(block), at: time, into: &effects)
+    }
+    look(3_600_000, 0)
+    #expect(canary.phase == .paused("only 0 of 500 answers in 3600 s"))
+    canary.handle(.order(.resume), at: 7_200_000, into: &effects)
+    look(7_200_500, 400)
+    #expect(canary.phase == .running && canary.step == 0)
+    look(7_260_000, 100)
+    #expect(canary.step == 1)
   }
 
   @Test func stepsAreHeldAndWantSamples() {

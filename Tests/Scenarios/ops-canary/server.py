@@ -19,7 +19,9 @@ class Server(asyncio.Protocol):
         self.buffer += data
         while b"\r\n\r\n" in self.buffer:
             head, self.buffer = self.buffer.split(b"\r\n\r\n", 1)
-            if head.startswith(b"GET /healthz"):
+            if b"\r\nx-sluice-mirror: forged" in head.lower():
+                self.answer(418)
+            elif head.startswith(b"GET /healthz"):
                 self.answer(200)
             else:
                 status = 500 if random.random() < ERRORS else 200

@@ -45,7 +45,7 @@ def rules(s, node):
     with s.fact("each rule is named with what of it does not match"):
         found = explain(s, node, "/v1/x", "X-Team: red", host="api.example.com")
         equal([(one.get("name"), one.get("mismatch")) for one in found["rules"]],
-              [("api", "header x-team"), ("old", "path"), ("cart", "path"), ("turn", "path"), ("least", "path"), ("fast", "path"), ("home", None)], "rules")
+              [("api", "header x-team"), ("old", "path"), ("cart", "path"), ("turn", "path"), ("least", "path"), ("fast", "path"), ("copied", "path"), ("home", None)], "rules")
         equal(found["pool"], "web", "pool")
         found = explain(s, node, "/v1/x", "X-Team: blue", host="other.example.com")
         equal(found["rules"][0]["mismatch"], "host", "first rule")
@@ -55,6 +55,7 @@ def rules(s, node):
         found = explain(s, node, "/v1/../v1/./x", "X-Team: blue", "X-User: u", host="api.example.com")
         equal((found["path"], len(found["rules"]), found["pool"]), ("/v1/x", 1, "hashed"), "a path that is not normal")
     with s.fact("a rule that leads to no pool, no rule at all, and a request that is refused"):
+        equal(explain(s, node, "/copied")["rules"][-1]["action"], "pool turns, and copies of 2.5% to pool least", "a mirror")
         equal((explain(s, node, "/old/x")["rules"][-1]["action"], explain(s, node, "/old/x")["picks"]), ("redirect", []), "redirect")
         contains(explain(s, node, "/x", **{"from": "192.0.2.1"})["problem"], "404")
         contains(explain(s, node, "/%zz")["problem"], "400")

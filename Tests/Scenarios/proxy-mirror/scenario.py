@@ -34,6 +34,7 @@ def run(s):
     bodies(s, node, origin, shadow)
     share(s, node, shadow)
     ill(s, node, origin)
+    forged(s, node, shadow)
     load(s, node)
 
 
@@ -72,6 +73,19 @@ def same(s, node, origin, shadow):
         listener = node.status()["listeners"][0]
         equal((listener["requests"], listener["inFlight"], len(shadow.requests)), (2, 0, 1), "counts")
         equal(node.backend("shadow", "shadow")["requests"], 1, "the shadow's requests")
+
+
+def forged(s, node, shadow):
+    with s.fact("a client that says it is a copy is none, also where its route has no mirror and its backend gets copies"):
+        equal(exchange(s, "/shadow", headers=[("X-Sluice-Mirror", "1")]).status, 200, "status")
+        equal((shadow.requests[-1].target, shadow.requests[-1].header("x-sluice-mirror")), ("/shadow", None), "mark")
+    with s.fact("a mirror whose backends have versions gets copies where a client would go"):
+        before, failed = copies(node), node.backend("versioned", "two")["connectFailures"]
+        equal([exchange(s, "/versioned").status for _ in range(4)], [200] * 4, "status")
+        exchange(s, "/versioned", headers=[("X-Version", "v2")])
+        counted(node, before, sent=5)
+        wait(lambda: shadow.requests[-1].target == "/versioned" and node.backend("versioned", "one")["requests"] == 4, "four are v1's")
+        wait(lambda: node.backend("versioned", "two")["connectFailures"] - failed == 1, "the other asked for v2")
 
 
 def bodies(s, node, origin, shadow):
