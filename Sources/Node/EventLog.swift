@@ -38,6 +38,12 @@ package struct Event: Hashable, Codable, Sendable {
     case peerStale = "peer-stale"
     /// Somebody called who is no peer.
     case peerRefused = "peer-refused"
+    /// What a process before this one called by a name that is not known here.
+    case other
+
+    package init(from decoder: any Decoder) throws {
+      self = Kind(rawValue: try decoder.singleValueContainer().decode(String.self)) ?? .other
+    }
   }
 
   /// Grows by one with every event.

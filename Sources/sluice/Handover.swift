@@ -36,8 +36,8 @@ struct HandoverNote: Codable, Sendable {
   init(_ kind: Kind) { self.kind = kind }
 }
 
-/// What the next process shall know. A new field needs a default for messages of before (`Handover.decode`); one whose
-/// meaning changes needs a new format.
+/// What the next process shall know. A new field needs a default for messages of before, one whose meaning changes a new
+/// name: what is of another form than the reader's is given up alone (`Salvage`). A new format is given up as a whole.
 struct HandoverState: Codable, Sendable {
   static let format = 1
 
@@ -70,55 +70,8 @@ enum Handover {
   static func decode<Value: Codable>(_ bytes: [UInt8], defaults: Value) throws -> Value {
     let found = try JSONSerialization.jsonObject(with: Data(bytes))
     let known = try JSONSerialization.jsonObject(with: Data(try encode(defaults)))
-    let data = try JSONSerialization.data(withJSONObject: merge(found, over: known))
+    let data = try JSONSerialization.data(withJSONObject: Salvage.merge(found, over: known))
     return try JSONDecoder().decode(Value.self, from: data)
-  }
-
-  private static func merge(_ found: Any, over known: Any) -> Any {
-    guard let found = found as? [String: Any], let known = known as? [String: Any] else { return found }
-    var result = known
-    for (key, value) in found { result[key] = known[key].map { merge(value, over: $0) } ?? value }
-    return result
-  }
-
-  /// A ledger, each of whose rows may lack counters that are newer than its sender.
-  static func decodeLedger(_ bytes: [UInt8]) throws -> StatisticsLedger {
-    guard let found = try JSONSerialization.jsonObject(with: Data(bytes)) as? [String: Any] else {
-      return StatisticsLedger()
-    }
-    return try ledger(found)
-  }
-
-  private static func ledger(_ found: [String: Any]) throws -> StatisticsLedger {
-    func row<Row: Codable>(_ value: Any, _ blank: Row) throws -> Row {
-      try decode(Array(try JSONSerialization.data(withJSONObject: value)), defaults: blank)
-    }
-    var ledger = StatisticsLedger()
-    for (name, value) in found["listeners"] as? [String: Any] ?? [:] {
-      ledger.listeners[name] = try row(value, ListenerStatistics())
-    }
-    for (name, value) in found["responseTimes"] as? [String: Any] ?? [:] {
-      ledger.responseTimes[name] = try row(value, LatencyHistogram())
-    }
-    for (pool, list) in found["backends"] as? [String: Any] ?? [:] {
-      for (name, value) in list as? [String: Any] ?? [:] {
-        ledger.backends[pool, default: [:]][name] = try row(value, BackendStatistics())
-      }
-    }
-    ledger.droppedLogLines = (found["droppedLogLines"] as? NSNumber)?.uint64Value ?? 0
-    for value in found["loops"] as? [Any] ?? [] { ledger.loops.append(try row(value, WorkerStatistics())) }
-    return ledger
-  }
-
-  /// A whole state.
-  static func decodeState(_ bytes: [UInt8]) throws -> HandoverState {
-    guard var found = try JSONSerialization.jsonObject(with: Data(bytes)) as? [String: Any] else {
-      throw Failure("no JSON object")
-    }
-    let ledger = try ledger(found.removeValue(forKey: "ledger") as? [String: Any] ?? [:])
-    var state = try decode(Array(try JSONSerialization.data(withJSONObject: found)), defaults: HandoverState())
-    state.ledger = ledger
-    return state
   }
 }
 

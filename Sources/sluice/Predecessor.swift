@@ -8,8 +8,10 @@ internal import Telemetry
 final class Predecessor: Sendable {
   private let channel: DescriptorChannel
   let sockets: InheritedSockets
-  /// What it knew; nil: it is of a version that this one does not understand.
+  /// What it knew; nil: nothing of it is understood.
   let state: HandoverState?
+  /// What of it is not understood; nil: all is.
+  let loss: String?
 
   /// nil: this process takes over from nobody.
   static func find() throws(Failure) -> Predecessor? {
@@ -28,7 +30,7 @@ final class Predecessor: Sendable {
     self.channel = channel
     var sockets: [InheritedSockets.Name: [Int32]] = [:]
     var foreign: Set<SocketAddress> = []
-    var state: HandoverState?
+    var (state, loss): (HandoverState?, String?) = (nil, nil)
     while true {
       guard let (note, descriptors) = try channel.receiveNote(milliseconds: 10_000) else {
         throw Failure("the process before this one is gone")
@@ -47,32 +49,35 @@ final class Predecessor: Sendable {
           if group.isForeign { foreign.insert(address) }
         }
         for descriptor in rest { Socket.close(descriptor) }
-      case .state: state = Predecessor.state(note, descriptors)
+      case .state: (state, loss) = Predecessor.state(note, descriptors)
       case .begin:
         self.sockets = InheritedSockets(sockets, foreign: foreign)
         self.state = state
+        self.loss = loss
+        loss.map { Terminal.printError("sluice: \($0)") }
         return
       default: for descriptor in descriptors { Socket.close(descriptor) }
       }
     }
   }
 
-  private static func state(_ note: HandoverNote, _ descriptors: [Int32]) -> HandoverState? {
-    guard let file = descriptors.first else { return nil }
+  private static func state(_ note: HandoverNote, _ descriptors: [Int32]) -> (HandoverState?, loss: String?) {
+    let before = "of what the process before this one knew"
+    let all = "health, overrides, persistence and counters begin anew"
+    guard let file = descriptors.first else { return (nil, "\(before), nothing came: \(all)") }
     guard note.format == HandoverState.format else {
       Socket.close(file)
-      Terminal.printError(
-        "sluice: what the process before this one knows is of format \(note.format ?? 0), not \(HandoverState.format): "
-          + "this one starts with its sockets alone; health, overrides, persistence and counters begin anew")
-      return nil
+      return (
+        nil,
+        "\(before), nothing is understood: it is of format \(note.format ?? 0), not \(HandoverState.format): \(all)"
+      )
     }
     do {
-      return try Handover.decodeState(try MemoryFile.read(file, limit: Handover.limit))
+      var salvage = Salvage()
+      let state = try salvage.state(try MemoryFile.read(file, limit: Handover.limit))
+      return (state, salvage.words.map { "\(before), some has another form and begins anew: \($0)" })
     } catch {
-      Terminal.printError(
-        "sluice: what the process before this one knows is not understood: \(error); "
-          + "health, overrides, persistence and counters begin anew")
-      return nil
+      return (nil, "\(before), nothing is understood: \(error); \(all)")
     }
   }
 
@@ -86,11 +91,17 @@ final class Predecessor: Sendable {
         guard let (note, descriptors) = try channel.receiveNote(milliseconds: 20_000) else {
           throw Failure("the process before this one has ended, and did not let go")
         }
-        let ledger = try descriptors.first.map { try Handover.decodeLedger(MemoryFile.read($0, limit: Handover.limit)) }
-        if let ledger { estate.setEarlier(ledger) }
+        // The other serves nobody any more: whatever this is, it is no reason to give up.
+        if let ledger = descriptors.first.flatMap(Predecessor.ledger) { estate.setEarlier(ledger) }
         if note.kind == .released { return note.active ?? [] }
       }
     }
+  }
+
+  /// nil: it is not understood. What of it is not was told with the state.
+  private static func ledger(_ file: Int32) -> StatisticsLedger? {
+    var salvage = Salvage()
+    return try? salvage.ledger(MemoryFile.read(file, limit: Handover.limit))
   }
 
   /// The API is this process's: the other may end.
@@ -109,11 +120,7 @@ final class Predecessor: Sendable {
     _ = try? Thread.start(name: "sluice-earlier") {
       while let (note, descriptors) = try? channel.receiveNote(milliseconds: -1) {
         if note.kind == .counters, let file = descriptors.first {
-          if let bytes = try? MemoryFile.read(file, limit: Handover.limit),
-            let ledger = try? Handover.decodeLedger(bytes)
-          {
-            estate.setEarlier(ledger)
-          }
+          if let ledger = Predecessor.ledger(file) { estate.setEarlier(ledger) }
         } else {
           for descriptor in descriptors { Socket.close(descriptor) }
         }

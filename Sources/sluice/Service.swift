@@ -48,6 +48,7 @@ struct Service {
     // A process that takes over has the API when it serves; another one shows how it starts.
     let early = predecessor == nil ? try await openAPI(topology, socket, operations) : nil
     await node.recall(predecessor)
+    if let loss = predecessor?.loss { await node.note(.upgrade, loss) }
 
     let inbox = Task { await node.run() }
     let remembering = Task { await operations.remember() }

@@ -1,6 +1,7 @@
 import Foundation
 import Kernel
 import Model
+import Node
 import Telemetry
 import Testing
 
@@ -23,7 +24,9 @@ import Testing
       )
     }
     state.persistence = PackedPersistence(entries)
-    let back = try Handover.decodeState(try Handover.encode(state))
+    var salvage = Salvage()
+    let back = try salvage.state(try Handover.encode(state))
+    #expect(salvage.words == nil)
     #expect(back.ledger == state.ledger && back.secret == "words" && back.configuration == state.configuration)
     #expect(back.persistence.list == entries)
   }
@@ -31,16 +34,67 @@ import Testing
   @Test func countersThatTheSenderDidNotKnowAreZero() throws {
     let text =
       #"{"listeners":{"web":{"requests":5,"responses":{"successful":4},"unheard-of":1}},"backends":{"p":{"a":{}}}}"#
-    let ledger = try Handover.decodeLedger(Array(text.utf8))
+    var salvage = Salvage()
+    let ledger = try salvage.ledger(Array(text.utf8))
+    #expect(salvage.words == nil)
     #expect(ledger.listeners["web"]?.requests == 5)
     #expect(ledger.listeners["web"]?.responses.successful == 4)
     #expect(ledger.listeners["web"]?.bytesOut == 0)
     #expect(ledger.backends["p"]?["a"] == BackendStatistics())
   }
 
-  @Test(arguments: ["", "[]", "{", "{\"ledger\":{\"listeners\":{\"web\":{\"requests\":-1}}}}", "{\"secret\":7}"])
+  @Test(arguments: ["", "[]", "{", "7"])
   func whatIsNoStateIsRefused(text: String) {
-    #expect(throws: (any Error).self) { try Handover.decodeState(Array(text.utf8)) }
+    #expect(throws: (any Error).self) {
+      var salvage = Salvage()
+      _ = try salvage.state(Array(text.utf8))
+    }
+  }
+
+  /// What a binary of before wrote, whose `http2.floods` was one number.
+  @Test func aStateOfBeforeFloodsHadReasonsLosesTheirNumberAlone() throws {
+    let folder = #filePath.split(separator: "/").dropLast(2).joined(separator: "/")
+    let bytes = Array(try Data(contentsOf: URL(filePath: "/\(folder)/Vectors/handover/floods-as-number.json")))
+    var salvage = Salvage()
+    let state = try salvage.state(bytes)
+    #expect(salvage.words == "listeners.http2.floods")
+    let web = try #require(state.ledger.listeners["web"])
+    #expect((web.requests, web.responses.successful, web.http2.connections) == (40, 40, 1))
+    #expect(web.http2.floods == [] && web.requestTimes.count == 40)
+    #expect(state.ledger.backends["web"]?["a"]?.requests == 40)
+    #expect(state.memory.known.map(\.backend) == ["a"] && state.memory.generation > 0 && !state.memory.events.isEmpty)
+    #expect(state.secret == "recorded" && state.version == "0.1.0")
+  }
+
+  @Test func partsOfAnotherFormAreGivenUpAlone() throws {
+    let text = """
+      {"secret": 7, "persistence": [], "configuration": {"text": "a"}, "ledger": {"backends": 1, "listeners": {
+        "web": {"requests": -1, "bytesIn": 9, "responses": [], "http2": {"floods": 3, "calls": [5]}}, "other": "x"}},
+       "memory": {"generation": 5, "sites": [{"site": "a"}, {"town": "b"}, 3], "splits": {
+        "web": {"version": "v2", "share": 10}, "old": {"version": "v2"}}, "handovers": {"v": "from the future"}}}
+      """
+    var salvage = Salvage()
+    let state = try salvage.state(Array(text.utf8))
+    let expected: Set = [
+      "secret", "persistence", "configuration", "backends", "listeners", "listeners.requests", "listeners.responses",
+      "listeners.http2.floods", "memory.sites", "memory.splits.old", "memory.handovers.v",
+    ]
+    #expect(salvage.lost == expected)
+    let web = try #require(state.ledger.listeners["web"])
+    #expect((web.requests, web.bytesIn, web.http2.calls) == (0, 9, [5]))
+    #expect(state.ledger.listeners["other"] == ListenerStatistics())
+    #expect((state.secret, state.configuration, state.persistence.list) == ("", nil, []))
+    #expect(state.memory.generation == 5 && state.memory.sites.map(\.site) == ["a"])
+    #expect(state.memory.splits.keys.sorted() == ["web"] && state.memory.handovers.isEmpty)
+    #expect(salvage.words?.hasSuffix("and 6 more") == true)
+  }
+
+  @Test func aListOfStrangersIsGivenUpAsAWhole() throws {
+    let sites = (0..<200).map { "{\"town\": \"\($0)\"}" } + ["{\"site\": \"a\"}"]
+    var salvage = Salvage()
+    let text = "{\"memory\": {\"generation\": 5, \"sites\": [\(sites.joined(separator: ","))]}}"
+    let state = try salvage.state(Array(text.utf8))
+    #expect(state.memory.sites.isEmpty && state.memory.generation == 5 && salvage.lost == ["memory.sites"])
   }
 
   @Test func whatIsOverLeavesNoGauges() {

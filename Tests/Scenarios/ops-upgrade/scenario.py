@@ -1,6 +1,6 @@
 """The binary is started anew under load, again and again: no request fails, no connection is reset, no counter falls.
 
-SLUICE_UPGRADES says how often; 6 unless it is set.
+SLUICE_UPGRADES says how often; 6 unless it is set. With SLUICE_OLDER=BINARY the first upgrade is one from that binary to this one.
 """
 
 import json
@@ -19,6 +19,7 @@ from lib.strict import Clients, Kept, alive, fresh, kill
 from lib.wire import Wire, get
 
 UPGRADES = int(os.environ.get("SLUICE_UPGRADES", "6"))
+OLDER = os.environ.get("SLUICE_OLDER")
 LIMIT = 900
 
 
@@ -28,7 +29,7 @@ def run(s):
     UDPEcho(s, "e")
     binary = s.binary
     link = s.path("sluice")
-    link.symlink_to(binary)
+    link.symlink_to(OLDER or binary)
     s.binary = str(link)
     node = Node(s)
     s.binary = binary
@@ -36,8 +37,11 @@ def run(s):
     node.process.expect_exit = True
     house = House(s, node, link)
     node.wait_verdict("web", "gone", "down")
-    refusals(s, house)
-    memory(s, house)
+    if OLDER:
+        place(link, binary)
+    else:
+        refusals(s, house)
+        memory(s, house)
     under_load(s, house)
     workers(s, house)
     tunnel(s, house)
@@ -251,6 +255,9 @@ def under_load(s, house):
             ensure(total <= found <= total + 40, f"{found} are counted, {total} were answered")
             return True
         wait(counted, "the last process's word", 5)
+    if OLDER:
+        lost = [one["message"] for one in house.node.api("GET", "/v1/events?after=0")[1]["events"] if "begins anew" in one["message"]]
+        s.figure("given up of the older one", lost)
 
 
 def workers(s, house):
