@@ -14,6 +14,14 @@ package enum System {
     let text = String(decoding: bytes.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     return text.isEmpty ? "-" : text
   }
+
+  /// Lines that the terminal behind a descriptor shows; nil: it is none, or does not say.
+  package static func terminalLines(_ fd: Int32) -> Int? {
+    var size = winsize()
+    // SAFETY: writes no more than this struct.
+    guard unsafe ioctl(fd, UInt(TIOCGWINSZ), &size) == 0, size.ws_row > 0 else { return nil }
+    return Int(size.ws_row)
+  }
 }
 
 extension Socket {

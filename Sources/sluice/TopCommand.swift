@@ -1,6 +1,7 @@
 internal import Admin
 internal import ArgumentParser
 internal import Foundation
+internal import Kernel
 
 struct TopCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -26,12 +27,17 @@ struct TopCommand: AsyncParsableCommand {
         try await Task.sleep(for: .seconds(interval))
         let next = try await picture()
         let text = TopText.render(next.report, since: last.report, seconds: next.time - last.time, sort: sort)
-        // Home, the picture, and what is left of an older one away: no flicker.
-        Terminal.printNow(Terminal.hasColours ? "\u{1b}[H\u{1b}[2J" + text : text)
+        Terminal.printNow(Terminal.hasColours ? picture(text) : text)
         last = next
         shown += 1
       } while count == 0 || shown < count
     }
+  }
+
+  /// Home, the picture, and what is left of an older one away: no flicker. Lines that are too long are cut, not broken.
+  private func picture(_ text: String) -> String {
+    let lines = System.terminalLines(STDOUT_FILENO) ?? .max
+    return "\u{1b}[H\u{1b}[2J\u{1b}[?7l" + TopText.fit(text, lines: lines - 1) + "\u{1b}[?7h"
   }
 
   private func picture() async throws -> (report: StatusReport, time: Double) {

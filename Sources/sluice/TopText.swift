@@ -33,6 +33,15 @@ enum TopText {
     return text
   }
 
+  /// Its beginning, and how much is missing, where it has more lines than are shown.
+  static func fit(_ text: String, lines: Int) -> String {
+    var all = text.split(separator: "\n", omittingEmptySubsequences: false)
+    if all.last == "" { all.removeLast() }
+    guard all.count > lines, lines > 1 else { return all.joined(separator: "\n") }
+    let kept = lines - 1
+    return all.prefix(kept).joined(separator: "\n") + "\n… \(all.count - kept) more lines"
+  }
+
   private static func render(_ pool: PoolReport, since last: PoolReport?, _ seconds: Double, _ sort: Order) -> String {
     let times = pool.responseTimes.since(last?.responseTimes)
     var text = "pool \(pool.name.printable)  \(pool.policy)"

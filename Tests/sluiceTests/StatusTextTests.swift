@@ -75,3 +75,10 @@ import Testing
         == "b1 drain up 1m01s 0 of 100 3 0 0 0 0 probe succeeded".split(separator: " ").map(String.init))
   }
 }
+
+@Suite struct TopTextTests {
+  @Test(arguments: [(5, "a\nb\n\nc"), (4, "a\nb\n\nc"), (3, "a\nb\n… 2 more lines"), (1, "a\nb\n\nc")])
+  func aPictureIsAsLongAsTheTerminal(lines: Int, shown: String) {
+    #expect(TopText.fit("a\nb\n\nc\n", lines: lines) == shown)
+  }
+}

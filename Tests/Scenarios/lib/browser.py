@@ -63,6 +63,8 @@ class Browser:
         return wait(lambda: self.run(script), what, seconds, 0.05)
 
     def look(self, width, height, dark=False):
+        # A bar would take room that a picture does not show.
+        self.call("Emulation.setScrollbarsHidden", hidden=True)
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
         self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
 
