@@ -62,18 +62,40 @@ extension Probe.Kind {
   var needsPort: Bool { if case .exec = self { false } else { true } }
 }
 
+/// Why a zone file cannot be read.
+struct ZoneFileError: Error {
+  let reason: String
+}
+
 extension Reader {
-  /// A zone file's bytes, at most 1 GiB; nil when it is not a file that can be read, or changes meanwhile.
-  func zoneFile(_ path: String) -> [UInt8]? {
-    let url = URL(fileURLWithPath: path).resolvingSymlinksInPath()
-    guard let attributes = try? FileManager.default.attributesOfItem(atPath: url.path),
-      attributes[.type] as? FileAttributeType == .typeRegular, (attributes[.size] as? Int ?? .max) <= 1 << 30,
-      let data = try? Data(contentsOf: url),
-      // One that is being written ends anywhere, which may look right: an address without its last digit.
-      let after = try? FileManager.default.attributesOfItem(atPath: url.path),
-      after[.size] as? Int == data.count, after[.modificationDate] as? Date == attributes[.modificationDate] as? Date,
-      after[.systemFileNumber] as? Int == attributes[.systemFileNumber] as? Int
-    else { return nil }
-    return Array(data)
+  /// Bytes.
+  static let largestZoneFile = 1 << 30
+
+  /// A zone file's bytes.
+  func zoneFile(_ path: String) throws(ZoneFileError) -> [UInt8] {
+    let path = URL(fileURLWithPath: path).resolvingSymlinksInPath().path
+    guard let before = try? FileManager.default.attributesOfItem(atPath: path) else {
+      throw ZoneFileError(reason: "the file is not there, or its directory is closed to this user")
+    }
+    guard before[.type] as? FileAttributeType == .typeRegular, let size = before[.size] as? Int else {
+      throw ZoneFileError(reason: "it is not a regular file")
+    }
+    guard size <= Reader.largestZoneFile else {
+      throw ZoneFileError(reason: "it has \(size >> 20) MiB, and at most \(Reader.largestZoneFile >> 20) MiB are read")
+    }
+    guard let handle = FileHandle(forReadingAtPath: path) else {
+      throw ZoneFileError(reason: "this user may not read it")
+    }
+    defer { try? handle.close() }
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(size)
+    while bytes.count <= size, let piece = try? handle.read(upToCount: 1 << 20), !piece.isEmpty { bytes += piece }
+    // One that is being written ends anywhere, which may look right: an address without its last digit.
+    let after = try? FileManager.default.attributesOfItem(atPath: path)
+    guard bytes.count == size, after?[.size] as? Int == size,
+      after?[.modificationDate] as? Date == before[.modificationDate] as? Date,
+      after?[.systemFileNumber] as? Int == before[.systemFileNumber] as? Int
+    else { throw ZoneFileError(reason: "it is being written") }
+    return bytes
   }
 }

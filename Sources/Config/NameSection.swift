@@ -285,7 +285,7 @@ extension NameReader {
     }
   }
 
-  private func zone(_ entry: Node.Entry, _ apex: Name, _ balanced: [String: String]) -> ZoneSource? {
+  private mutating func zone(_ entry: Node.Entry, _ apex: Name, _ balanced: [String: String]) -> ZoneSource? {
     guard let fields = Fields(entry.value, .zone, reader, label: entry.key),
       let kind = fields.exactlyOne(of: ["file", "records"], label: entry.key)
     else { return nil }
@@ -306,10 +306,13 @@ extension NameReader {
     }
     fields.with("dnssec", .signing) { source.signing = signing($0) }
     let place = fields[kind]?.place ?? fields.place
+    let directory = source.file.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(
+      separator: "/")
     do throws(ZoneErrors) {
-      let (zone, warnings) = try Zone.reading(source)
-      for warning in warnings { report(warning, place, isInline: kind == "records") }
-      source.compiled = Precompiled(zone)
+      let reading = try Zone.read(&source) { name in
+        kind == "file" ? try? reader.zoneFile(name.hasPrefix("/") ? name : "\(directory)/\(name)") : nil
+      }
+      for warning in reading.warnings { report(warning, place, isInline: kind == "records") }
     } catch {
       for diagnostic in error.diagnostics { report(diagnostic, place, isInline: kind == "records") }
     }
@@ -335,22 +338,14 @@ extension NameReader {
   private func file(_ fields: Fields, _ apex: Name) -> ZoneSource? {
     guard let given = fields.value("file", .nonEmpty) else { return nil }
     let path = reader.absolute(given)
-    guard let bytes = reader.zoneFile(path) else {
-      fields.error(at: "file", "`file`: \(path.shortened) cannot be read, or is being written")
+    let bytes: [UInt8]
+    do {
+      bytes = try reader.zoneFile(path)
+    } catch {
+      fields.error(at: "file", "`file`: \(path.shortened) cannot be read: \(error.reason)")
       return nil
     }
-    let directory = path.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
-    var texts = [ZoneText(path: path, bytes: bytes)]
-    // What it includes is collected by reading it once; the zone itself is built from the texts.
-    if bytes.contains(UInt8(ascii: "$")) {
-      _ = ZoneFile(bytes, file: path, origin: apex) { name in
-        if let known = texts.first(where: { $0.path == name }) { return known.bytes }
-        guard let found = reader.zoneFile(name.hasPrefix("/") ? name : "\(directory)/\(name)") else { return nil }
-        texts.append(ZoneText(path: name, bytes: found))
-        return found
-      }
-    }
-    return ZoneSource(name: apex.description, file: path, texts: texts)
+    return ZoneSource(name: apex.description, file: path, texts: [ZoneText(path: path, bytes: bytes)])
   }
 
   private func signing(_ fields: Fields) -> ZoneSigning? {

@@ -29,28 +29,42 @@ extension Zone {
   /// Longer ones are rare and go the long way.
   static let longestPrepared = 4096
 
+  /// Bytes: what offsets of 32 bits reach. What comes behind goes the long way.
+  static let mostPrepared = 1 << 31
+
   /// Writes out what can be: each set at its own name, referrals, the negative answer.
   mutating func prepare() {
+    // Noted aside: while the zone is asked, its tables have a second owner and would be copied to be changed.
+    var found = [Int32](repeating: -1, count: sets.count)
+    var referrals: [(node: Int, answer: Int32)] = []
+    prepared = answers(sets: &found, &referrals)
+    for index in sets.indices { sets[index].prepared = found[index] }
+    for referral in referrals { nodes[referral.node].referral = referral.answer }
+  }
+
+  private func answers(
+    sets found: inout [Int32], _ referrals: inout [(node: Int, answer: Int32)]
+  ) -> PreparedAnswers {
     let zones = Zones([self])
     var responder = Responder(.init(), seed: 0)
     var writer = MessageWriter()
     var result = PreparedAnswers()
-    for index in nodes.indices {
+    // A type that nobody has: the apex answers with its SOA.
+    result.negative = responder.prepare(RecordType(rawValue: 65_280), of: apex, zones, &writer, into: &result)
+    for index in nodes.indices where result.bytes.count < Zone.mostPrepared {
       let node = nodes[index]
       let owner = name(of: index)
       if node.cut >= 0 {
         guard Int(node.cut) == index else { continue }
-        nodes[index].referral = responder.prepare(.a, of: owner, zones, &writer, into: &result)
+        referrals.append((index, responder.prepare(.a, of: owner, zones, &writer, into: &result)))
         continue
       }
       // A wildcard's own name can be asked for, but its answers are for names that it stands for.
       for set in Int(node.setStart)..<(Int(node.setStart) + Int(node.setCount)) where sets[set].type != .dname {
-        sets[set].prepared = responder.prepare(sets[set].type, of: owner, zones, &writer, into: &result)
+        found[set] = responder.prepare(sets[set].type, of: owner, zones, &writer, into: &result)
       }
     }
-    // A type that nobody has: the apex answers with its SOA.
-    result.negative = responder.prepare(RecordType(rawValue: 65_280), of: apex, zones, &writer, into: &result)
-    prepared = result
+    return result
   }
 }
 

@@ -47,23 +47,26 @@ package struct Zone: Sendable {
   }
 
   package let apex: Name
-  package let serial: UInt32
+  package internal(set) var serial: UInt32 = 0
   /// Seconds that a negative answer may be kept: the smaller of SOA TTL and minimum (RFC 2308 §5).
-  package let negativeTTL: UInt32
-  package let dynamicOwners: [DynamicOwner]
-  let apexHash: UInt64
-  let apexLabels: Int
-  var nodes: [Node]
-  var sets: [RecordSet]
-  let pool: [UInt8]
+  package internal(set) var negativeTTL: UInt32 = 0
+  package internal(set) var dynamicOwners: [DynamicOwner] = []
+  var apexHash: UInt64 = 0
+  var apexLabels = 0
+  var nodes: [Node] = []
+  var sets: [RecordSet] = []
+  var pool: [UInt8] = []
   /// Owner names as they were written.
-  let names: [UInt8]
+  var names: [UInt8] = []
   /// The same in lower case.
-  let keys: [UInt8]
+  var keys: [UInt8] = []
   /// Open addressing: the upper half of the hash, and the node's index + 1; 0 is free.
-  let slots: [UInt64]
-  let authority: RecordSet
+  var slots: [UInt64] = []
+  var authority = RecordSet(type: .soa, count: 0, ttl: 0, start: 0, end: 0)
   var prepared = PreparedAnswers()
+
+  /// For `ZoneBuilder` to fill.
+  init(apex: Name) { self.apex = apex }
 
   package var nodeCount: Int { nodes.count }
   package var recordCount: Int { sets.reduce(0) { $0 + Int($1.count) } }
@@ -105,17 +108,41 @@ package struct Zone: Sendable {
     return Name(unchecked: Array(names[start..<(start + Int(nodes[node].nameLength))]))
   }
 
-  /// The same zone with further records, e.g. its DNSKEY.
-  package func adding(_ extra: [Record]) -> Zone? {
-    var balanced: [Name: String] = [:]
-    var aliases: [Record] = []
-    for owner in dynamicOwners {
-      switch owner.kind {
-      case .balanced(let set): balanced[owner.name] = set
-      case .alias(let target, let ttl): aliases.append(Record(owner.name, .alias, ttl: ttl, data: target.wire))
-      }
+  /// Whether the name is the apex or below it.
+  func holds(_ name: borrowing LookupName) -> Bool {
+    name.labels >= apexLabels && find(name, name.labels - apexLabels) == 0
+  }
+
+  /// The same zone with another record of its apex, e.g. its DNSKEY. Nothing else is laid out anew.
+  package func adding(toApex type: RecordType, ttl: UInt32, data: [UInt8]) -> Zone {
+    var zone = self
+    let own = 0..<Int(nodes[0].setCount)
+    let found = own.first { sets[$0].type == type }
+    if let found, records(of: sets[found], owner: apex).contains(where: { $0.data == data }) { return self }
+    var set = RecordSet(type: type, count: 1, ttl: ttl, start: UInt32(pool.count), end: 0)
+    if let found {
+      set.count += sets[found].count
+      set.ttl = min(ttl, sets[found].ttl)
+      for record in records(of: sets[found], owner: apex) { zone.append(type, set.ttl, record.data[...]) }
     }
-    return Zone.rebuilt(apex: apex, records: records + aliases + extra, balanced: balanced)
+    zone.append(type, set.ttl, data[...])
+    set.end = UInt32(zone.pool.count)
+    if let found {
+      zone.sets[found] = set
+    } else {
+      zone.sets.insert(set, at: own.first { sets[$0].type.rawValue > type.rawValue } ?? own.upperBound)
+      zone.nodes[0].setCount += 1
+      for index in zone.nodes.indices.dropFirst() { zone.nodes[index].setStart += 1 }
+    }
+    return zone
+  }
+
+  /// A record at the end of `pool`.
+  mutating func append(_ type: RecordType, _ ttl: UInt32, _ data: ArraySlice<UInt8>) {
+    pool += [UInt8(type.rawValue >> 8), UInt8(truncatingIfNeeded: type.rawValue), 0, 1]
+    for shift in [24, 16, 8, 0] as [UInt32] { pool.append(UInt8(truncatingIfNeeded: ttl >> shift)) }
+    pool += [UInt8(data.count >> 8), UInt8(truncatingIfNeeded: data.count)]
+    pool += data
   }
 
   /// The records of a set.

@@ -38,14 +38,23 @@ package struct PlacedRecord: Hashable, Sendable {
 ///
 /// What the file says is collected with every error in it; whether it makes a zone is `Zone`'s business.
 package struct ZoneFile {
-  package private(set) var records: [PlacedRecord] = []
+  package private(set) var records = ZoneRecords()
   package private(set) var diagnostics: [ZoneDiagnostic] = []
 
   package static let maximumIncludeDepth = 8
   package static let maximumDiagnostics = 50
 
-  /// - Parameter load: the bytes of the file that $INCLUDE names (its path as written); nil when there is none.
-  package init(_ bytes: [UInt8], file: String, origin: Name, load: (String) -> [UInt8]? = { _ in nil }) {
+  /// The rest has no room.
+  private var isFull = false
+
+  /// - Parameters:
+  ///   - load: the bytes of the file that $INCLUDE names (its path as written); nil when there is none.
+  ///   - limit: of names and data together, in bytes.
+  package init(
+    _ bytes: [UInt8], file: String, origin: Name, limit: Int = ZoneRecords.mostBytes,
+    load: (String) -> [UInt8]? = { _ in nil }
+  ) {
+    records = ZoneRecords(limit: limit)
     var state = State(origin: origin)
     read(bytes, file: file, depth: 0, state: &state, load: load)
   }
@@ -85,7 +94,7 @@ package struct ZoneFile {
     _ bytes: [UInt8], file: String, depth: Int, state: inout State, load: (String) -> [UInt8]?
   ) {
     var tokenizer = ZoneTokenizer(bytes)
-    while diagnostics.count < ZoneFile.maximumDiagnostics {
+    while diagnostics.count < ZoneFile.maximumDiagnostics, !isFull {
       let entry: ZoneEntry
       do {
         guard let next = try tokenizer.next() else { return }
@@ -218,6 +227,9 @@ package struct ZoneFile {
     }
     state.lastTTL = resolved
     record.ttl = resolved
-    records.append(PlacedRecord(record, at: ZonePlace(file: file, line: first.line, column: first.column)))
+    guard records.append(record, file: file, first.line, first.column) else {
+      isFull = true
+      throw Failure(token: first, text: "the zone is too large: up to here it has 2 GiB of names and data")
+    }
   }
 }

@@ -108,10 +108,20 @@ package struct ZoneSource: Hashable, Sendable {
 package struct ZoneText: Hashable, Sendable {
   package var path: String
   package var bytes: [UInt8]
+  /// Of bytes that are not kept: the same for the same ones, in one process. 0: they are kept.
+  package private(set) var digest: UInt64 = 0
 
   package init(path: String, bytes: [UInt8]) {
     self.path = path
     self.bytes = bytes
+  }
+}
+
+extension ZoneText {
+  /// The text was read: what stays is what tells it from another.
+  package mutating func forget(digest: UInt64) {
+    bytes = []
+    self.digest = digest
   }
 }
 

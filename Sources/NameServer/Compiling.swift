@@ -80,8 +80,7 @@ extension NameServer {
     guard let signing = source.signing else { return zone }
     do throws(CryptoError) {
       let signer = try ZoneSigner(signing)
-      guard let keyed = zone.adding([Record(zone.apex, .dnskey, ttl: 3600, data: signer.key)]) else { return zone }
-      zone = keyed
+      zone = zone.adding(toApex: .dnskey, ttl: 3600, data: signer.key)
       signers[zone.apex] = signer
     } catch {
       throw .zone(source.name, "\(signing.keyFile): \(error)")

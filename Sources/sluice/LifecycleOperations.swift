@@ -69,11 +69,13 @@ extension Operations {
   }
 
   private func read(_ text: String, _ name: String) async throws(AdminError) -> Topology {
+    let inForce = await node.topology
     do {
-      return try Config.load(
-        text, file: name, baseDirectory: ConfigFile.directory(of: name),
-        checks: Materials.checks(inForce: await node.topology)
-      ).topology
+      return try await apart { () throws(ConfigError) in
+        try Config.load(
+          text, file: name, baseDirectory: ConfigFile.directory(of: name), checks: Materials.checks(inForce: inForce)
+        ).topology
+      }
     } catch {
       throw AdminError(ConfigFile.failure(error, name, text))
     }

@@ -85,7 +85,7 @@ struct Operations: AdminOperations {
     let old = await node.topology
     let topology: Topology
     do {
-      topology = try config.load(inForce: old)
+      topology = try await apart { [config] () throws(Failure) in try config.load(inForce: old) }
     } catch {
       // The place and the reason; the rest is for whoever asked.
       let words = error.message.split(separator: "\n").prefix(2).joined(separator: ": ")
@@ -118,10 +118,11 @@ struct Operations: AdminOperations {
   func check(_ text: String, name: String) async throws(AdminError) -> ChangeReport {
     let topology: Topology
     do {
-      topology =
+      topology = try await apart { () throws(ConfigError) in
         try Config.load(
           text, file: name, baseDirectory: ConfigFile.directory(of: name), checks: Materials.checks()
         ).topology
+      }
     } catch {
       throw AdminError(ConfigFile.failure(error, name, text))
     }

@@ -36,7 +36,8 @@ import Testing
       #expect(messages > 1 || limit >= 4096)
       let again = try Zone.build(
         apex: rich.apex,
-        records: records.dropLast().map { PlacedRecord($0, at: ZonePlace(file: "", line: 0, column: 0)) })
+        records: ZoneRecords(
+          records.dropLast().map { PlacedRecord($0, at: ZonePlace(file: "", line: 0, column: 0)) }))
       #expect(again.zone.records == rich.records)
     }
   }

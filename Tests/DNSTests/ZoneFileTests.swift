@@ -1,5 +1,6 @@
-import DNS
+@testable import DNS
 import Testing
+import Wire
 
 @Suite struct ZoneFileTests {
   static func read(_ text: String) -> ZoneFile {
@@ -108,6 +109,79 @@ import Testing
     #expect(read("$INCLUDE self").diagnostics.first?.text == "$INCLUDE nested more than 8 deep")
   }
 
+  @Test func placesOutliveIncludes() {
+    let file = ZoneFile(
+      Array("a 1 A 192.0.2.1\n$INCLUDE i\nc 1 A 192.0.2.3\n".utf8), file: "z", origin: named("z.test")
+    ) {
+      _ in Array("\nb 1 A 192.0.2.2\n".utf8)
+    }
+    #expect(
+      file.records.map(\.place) == [
+        ZonePlace(file: "z", line: 1, column: 1), ZonePlace(file: "i", line: 2, column: 1),
+        ZonePlace(file: "z", line: 3, column: 1),
+      ])
+  }
+
+  @Test func whatHasNoRoomIsRefusedWithItsPlace() {
+    let text = (0..<20).map { "host\($0) 1 A 192.0.2.1\n" }.joined()
+    let file = ZoneFile(Array(text.utf8), file: "z", origin: named("z.test"), limit: 300)
+    #expect(
+      file.diagnostics.map(\.description) == [
+        "z:11:1: error: the zone is too large: up to here it has 2 GiB of names and data"
+      ])
+    #expect(file.records.count == 10)
+  }
+
+  /// Names that share suffixes, in any order and case: every ancestor is there once, in canonical order, and is found.
+  @Test func everyNameAndItsAncestorsAreNodes() throws {
+    var random = Random(seed: 7)
+    for _ in 0..<200 {
+      var text = "$TTL 9\n@ SOA ns h 1 1 1 1 1\n@ NS ns\n"
+      var expected: Set<Name> = [named("z.test")]
+      for _ in 0..<Int(random.below(40)) {
+        let labels = (0...Int(random.below(4))).map { _ in
+          ["a", "B", "ab", "\\000", "\\001", "aaaaaaaaaa", "aaaaaaaaab"][Int(random.below(7))]
+        }
+        let owner = labels.joined(separator: ".")
+        text += "\(owner) A 192.0.2.\(random.below(250))\n"
+        var name = try Name(text: Array(owner.utf8), origin: named("z.test"))
+        while name != named("z.test") {
+          expected.insert(name)
+          name = name.parent!
+        }
+      }
+      let zone = try Zone.parse(text, apex: named("z.test")).zone
+      let owners = zone.nodes.indices.map { zone.name(of: $0) }
+      #expect(Set(owners) == expected && owners.count == expected.count)
+      #expect(owners == owners.sorted())
+    }
+  }
+
+  @Test func aRecordOfTheApexIsAddedAsIfItHadBeenWritten() throws {
+    func zone(_ more: String) throws -> Zone {
+      try Zone.parse(
+        "$TTL 9\n@ SOA ns h 1 1 1 1 1\n@ NS ns\n@ TXT t\nns A 192.0.2.1\n*.w TXT x\nd NS ns\n\(more)",
+        apex: named("z.test")
+      ).zone
+    }
+    let data: [UInt8] = [1, 1, 3, 13, 5]
+    for (before, after) in [
+      ("", "@ 5 DNSKEY 257 3 13 BQ==\n"),
+      ("@ DNSKEY 256 3 13 AAAA\n", "@ DNSKEY 256 3 13 AAAA\n@ 5 DNSKEY 257 3 13 BQ==\n"),
+    ] {
+      let (added, written) = (try zone(before).adding(toApex: .dnskey, ttl: 5, data: data), try zone(after))
+      #expect(Set(added.records) == Set(written.records) && added.recordCount == written.recordCount)
+      #expect(added.adding(toApex: .dnskey, ttl: 5, data: data).records == added.records)
+      let (one, other) = (Server([added]), Server([written]))
+      for (name, type) in [
+        ("z.test", RecordType.dnskey), ("z.test", .txt), ("a.w.z.test", .txt), ("x.d.z.test", .a), ("no.z.test", .a),
+      ] {
+        let query = Message.query(named(name), type, udpSize: 1232)
+        #expect(one.ask(query, over: .tcp)?.answers.count == other.ask(query, over: .tcp)?.answers.count)
+      }
+    }
+  }
+
   /// Records of an otherwise sound zone, and what checking says of them.
   static let doubts: [(String, String)] = [
     ("@ SOA a b 1 1 1 1 1", "error: a second SOA record"),
@@ -161,9 +235,9 @@ import Testing
     let chain = (0..<12).map { "c\($0) CNAME c\($0 + 1)" }.joined(separator: "\n") + "\nc12 A 192.0.2.1\n"
     let texts = (0..<250).map { "x TXT \"\(1000 + $0)\(String(repeating: "t", count: 240))\"" }.joined(separator: "\n")
     let file = Self.read("$TTL 9\n@ SOA ns h 1 1 1 1 1\n@ NS ns\nns A 192.0.2.1\n\(chain)\(texts)\n")
-    let (zone, warnings) = try Zone.build(apex: named("z.test"), records: file.records)
-    #expect(warnings == [])
-    let server = Server([zone])
+    let reading = try Zone.build(apex: named("z.test"), records: file.records)
+    #expect(reading.warnings == [])
+    let server = Server([reading.zone])
     #expect(server.ask(Message.query(named("x.z.test"), .txt, udpSize: 1232), over: .tcp)?.answers.count == 250)
     #expect(server.ask(Message.query(named("c0.z.test"), .a, udpSize: 1232), over: .tcp)?.answers.count == 13)
   }
