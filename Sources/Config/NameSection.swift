@@ -9,6 +9,8 @@ struct NameReader {
   let pools: [Pool]
   /// Names of sites, which `from` may mean.
   private var sites: Set<String> = []
+  /// Zones that are right, and where the configuration has them.
+  private var readings: [(reading: ZoneReading, place: Place, isInline: Bool)] = []
 
   init(reader: Reader, pools: [Pool], fields: Fields) {
     self.reader = reader
@@ -283,6 +285,11 @@ extension NameReader {
       }
       if let zone = zone(entry, apex, owners[apex] ?? [:]) { service.zones.append(zone) }
     }
+    // Within a zone its own checks see them.
+    for circle in ZoneDeparture.circles(readings.map(\.reading)) {
+      report(circle.warning, readings[circle.zone].place, isInline: readings[circle.zone].isInline)
+    }
+    readings = []
   }
 
   private mutating func zone(_ entry: Node.Entry, _ apex: Name, _ balanced: [String: String]) -> ZoneSource? {
@@ -313,6 +320,7 @@ extension NameReader {
         kind == "file" ? try? reader.zoneFile(name.hasPrefix("/") ? name : "\(directory)/\(name)") : nil
       }
       for warning in reading.warnings { report(warning, place, isInline: kind == "records") }
+      readings.append((reading, place, kind == "records"))
     } catch {
       for diagnostic in error.diagnostics { report(diagnostic, place, isInline: kind == "records") }
     }

@@ -92,6 +92,24 @@ import Testing
       errors(zone + "  names: { ns.z.test: { from: [192.0.2.1] } }\n").contains { $0.contains("has addresses") })
   }
 
+  @Test func aCircleThroughTwoZonesIsWarnedOf() throws {
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("sluice-circle-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    for (zone, other) in [("a", "b"), ("b", "a")] {
+      try Data("$TTL 60\n@ SOA ns h 1 2 3 4 5\n@ NS ns\nns A 192.0.2.1\nx CNAME x.\(other).test.\n".utf8).write(
+        to: folder.appendingPathComponent(zone))
+    }
+    let text = "dns:\n  listen: \"127.0.0.1:5300\"\n  zones: { a.test: { file: a }, b.test: { file: b } }\n"
+    let warnings = try Config.load(text, file: "t.yaml", baseDirectory: folder.path).warnings.filter {
+      $0.message.contains("circle")
+    }
+    #expect(
+      warnings.map { $0.text(source: text) } == [
+        "\(folder.path)/a:5:1: warning: the CNAME of x.a.test. leads into a circle through other zones: x.b.test., x.a.test.\n"
+      ])
+  }
+
   @Test func aZoneFileIsReadWithItsIncludesAndItsErrorsHaveTheirPlace() throws {
     let folder = FileManager.default.temporaryDirectory.appendingPathComponent("sluice-zone-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)

@@ -182,6 +182,28 @@ import Wire
     }
   }
 
+  @Test func circlesThroughOtherZonesAreNamedOnce() throws {
+    func read(_ apex: String, _ text: String) throws -> ZoneReading {
+      let file = ZoneFile(Array("$TTL 9\n@ SOA ns h 1 1 1 1 1\n@ NS ns\n\(text)".utf8), file: apex, origin: named(apex))
+      return try Zone.build(apex: named(apex), records: file.records)
+    }
+    let one = try read(
+      "a.test", "x CNAME x.b.test.\nin CNAME x\n*.w CNAME y.b.test.\nok CNAME ok.b.test.\nout CNAME a.other.\n")
+    let two = try read("b.test", "x CNAME in.a.test.\ny CNAME z.w.a.test.\nok A 192.0.2.1\nd NS ns\n")
+    #expect(one.warnings == [] && two.warnings == [])
+    #expect(
+      ZoneDeparture.circles([one, two]).map { "\($0.zone) \($0.warning)" } == [
+        "0 a.test:6:1: warning: the CNAME of *.w.a.test. leads into a circle through other zones: y.b.test., *.w.a.test.",
+        "0 a.test:4:1: warning: the CNAME of x.a.test. leads into a circle through other zones: x.b.test., in.a.test., x.a.test.",
+      ])
+    #expect(ZoneDeparture.circles([one]).isEmpty)
+    let server = Server([one.zone, two.zone])
+    let answer = try #require(server.ask(Message.query(named("x.a.test"), .a, udpSize: 1232), over: .tcp))
+    #expect(
+      answer.code == .noError
+        && answer.answers.map(\.name) == [named("x.a.test"), named("x.b.test"), named("in.a.test")])
+  }
+
   /// Records of an otherwise sound zone, and what checking says of them.
   static let doubts: [(String, String)] = [
     ("@ SOA a b 1 1 1 1 1", "error: a second SOA record"),
