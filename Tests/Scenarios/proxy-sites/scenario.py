@@ -1,9 +1,11 @@
-"""Two sites, a node in each: clients get a cookie of their site and are passed on to it while it is well; nothing goes in circles."""
+"""Two sites, a node in each: clients get a cookie of their site and are passed on to it while it is well; nothing goes in circles.
+Then a third node: what one operator or enough observers say moves the clients of all."""
 
 import hashlib
 import json
 import socket
 import subprocess
+from types import SimpleNamespace
 
 from lib.node import Node
 from lib.origin import Origin
@@ -43,6 +45,7 @@ def run(s):
     drained(s, eu, us)
     unreached(s, eu, us)
     dead(s, eu, us)
+    together(s)
 
 
 class Answer:
@@ -209,3 +212,64 @@ def dead(s, eu, us):
         s.figure("passed on by eu-1 to us-1", kept["forwarded"], f"served here instead: {kept['kept']}")
         us.node = Node(s, name="us-1", replace=[("NAME", "us-1"), ("OTHER", "eu-1")])
         wait(lambda: where(eu, us, lambda: curl(s, eu, cookie="us-1"))[1] == "us-1", "us-1 has its clients again")
+
+
+def together(s):
+    doors = {"eu-a": ("eu", "us", ["us-a"]), "eu-b": ("eu", "us", ["us-a"]), "us-a": ("us", "eu", ["eu-a", "eu-b"])}
+    eu, us = (SimpleNamespace(name=site, origin=Origin(s, f"origin-{site}")) for site in ("eu", "us"))
+    eyes = {name: Origin(s, f"eye-{name}") for name in doors}
+    nodes = {}
+    for name, (site, other, there) in doors.items():
+        ways = ", ".join(f'"127.0.0.1:${{front-{door}}}"' for door in there)
+        nodes[name] = Node(s, "quorum.yaml", name=name, replace=[("@NAME@", name), ("@SITE@", site), ("@OTHER@", other), ("@DOORS@", ways)])
+        nodes[name].socket = s.path(f"{name}.sock")
+
+    def site(node, wanted):
+        return next(one for one in nodes[node].api("GET", "/v1/dns")[1]["sites"] if one["name"] == wanted)
+
+    def stands(state, tally, wanted="us", who=tuple(doors)):
+        for node in who:
+            wait(lambda: site(node, wanted)["state"] == state and tally in site(node, wanted)["reason"],
+                 f"{node}: {wanted} is {state}: {tally}")
+
+    def served(node, cookie, at, bound=None):
+        answer, found, _ = where(eu, us, lambda: curl(s, SimpleNamespace(name=node), cookie=cookie, listener="front"))
+        equal((answer.status, found, [one.split(";")[0] for one in answer.cookies]), (200, at, [f"site={bound}"] if bound else []),
+              f"{cookie or 'no'} cookie at {node}")
+
+    with s.fact("three nodes see a site: it is up, and all pass its clients on"):
+        stands("up", "0 of 3 observers say down, 2 needed")
+        for node in ("eu-a", "eu-b"):
+            served(node, "us", "us")
+    with s.fact("one observer of three moves nobody, not even its own clients"):
+        eyes["eu-a"].stop()
+        stands("up", "1 of 3 observers say down, 2 needed")
+        for node in ("eu-a", "eu-b"):
+            served(node, "us", "us")
+    with s.fact("two of three do, also where it is seen well, and the site itself binds nobody"):
+        eyes["us-a"].stop()
+        stands("down", "2 of 3 observers say down, 2 needed")
+        for node in ("eu-a", "eu-b"):
+            served(node, "us", "eu", bound="eu")
+        served("us-a", None, "us")
+    with s.fact("a drain on top of it outlasts its recovery; taken back on another node, clients go to their site again"):
+        nodes["eu-b"].must("dns", "site", "drain", "us")
+        stands("drained", "drained by an operator")
+        for name in ("eu-a", "us-a"):
+            eyes[name].start()
+        wait(lambda: all(one["up"] for one in site("eu-b", "us")["observers"]), "all see it well")
+        for node in ("eu-a", "eu-b"):
+            served(node, "us", "eu", bound="eu")
+        nodes["us-a"].must("dns", "site", "ready", "us")
+        stands("up", "0 of 3 observers say down")
+        for node in ("eu-a", "eu-b"):
+            served(node, "us", "us")
+    with s.fact("one node of a site drains the site: the other binds nobody, and other sites keep its clients"):
+        nodes["eu-b"].must("dns", "site", "drain", "eu", "--for", "1h")
+        stands("drained", "drained by an operator", "eu")
+        served("eu-a", None, "eu")
+        served("us-a", "eu", "us", bound="us")
+        nodes["eu-a"].must("dns", "site", "ready", "eu")
+        stands("up", "observers", "eu")
+        served("us-a", "eu", "eu")
+        served("eu-b", None, "eu", bound="eu")
