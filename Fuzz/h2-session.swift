@@ -29,7 +29,7 @@ import HTTP2
       require(event.start >= 0 && event.end >= event.start, "a range")
       if event.kind == .data { require(event.end <= piece.count, "data lies within the piece") }
       guard event.kind == .head, isServer, event.branch == FrameEngine.none else { continue }
-      engine.bind(0, event.id, to: next, expected: engine.translator.facts.length)
+      engine.bind(0, event.id, to: next, expected: engine.facts.length)
       let answer = Array("HTTP/1.1 200 OK\r\nx: y\r\n\r\n".utf8)
       engine.respond(next, answer.span, interim: false, end: next % 2 == 0)
       engine.offer(next, pending: 0, complete: next % 3 == 0, trailers: false)

@@ -5,33 +5,33 @@ internal import HTTP
 extension FrameEngine {
   func makeResponse() -> Int {
     // RFC 8441 §5: what HTTP/1.1 says with 101 is 200 here.
-    if lines.text.bytes(lines.status).isExactly("101") {
+    if known.lines.text.bytes(known.lines.status).isExactly("101") {
       set(0, ":status", "200")
     } else {
-      set(0, ":status", lines.text.bytes(lines.status))
+      set(0, ":status", known.lines.text.bytes(known.lines.status))
     }
     return addLines(1)
   }
 
   func makeRequest(secure: Bool, trailers: Bool, webSocket: Bool) -> Int {
     var count = 1
-    let isConnect = lines.text.bytes(lines.method).isExactly("CONNECT")
+    let isConnect = known.lines.text.bytes(known.lines.method).isExactly("CONNECT")
     if webSocket {
       set(0, ":method", "CONNECT")
       set(1, ":protocol", "websocket")
       count = 2
     } else {
-      set(0, ":method", lines.text.bytes(lines.method))
+      set(0, ":method", known.lines.text.bytes(known.lines.method))
     }
     if webSocket || !isConnect {
       set(count, ":scheme", secure ? "https" : "http")
-      set(count + 1, ":path", lines.text.bytes(lines.target))
+      set(count + 1, ":path", known.lines.text.bytes(known.lines.target))
       count += 2
     }
     // RFC 9113 §8.5: the authority of CONNECT is its target, whatever Host says.
-    let authority = isConnect ? lines.target : lines.authority
+    let authority = isConnect ? known.lines.target : known.lines.authority
     if !authority.isEmpty {
-      set(count, ":authority", lines.text.bytes(authority))
+      set(count, ":authority", known.lines.text.bytes(authority))
       count += 1
     }
     if trailers {
@@ -43,9 +43,9 @@ extension FrameEngine {
 
   func addLines(_ first: Int) -> Int {
     var count = first
-    for line in lines.lines where count < FrameEngine.maxLines {
-      let name = unsafe lines.text.memory + line.name.lowerBound
-      let value = unsafe lines.text.memory + line.value.lowerBound
+    for line in known.lines.lines where count < FrameEngine.maxLines {
+      let name = unsafe known.lines.text.memory + line.name.lowerBound
+      let value = unsafe known.lines.text.memory + line.value.lowerBound
       unsafe nvs[count] = nghttp2_nv(
         name: name, value: value, namelen: line.name.count, valuelen: line.value.count, flags: 0)
       count += 1

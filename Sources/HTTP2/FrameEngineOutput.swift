@@ -8,21 +8,21 @@ extension FrameEngine {
 
   /// Whether so many resets wait that the streams they end, which count until then, may crowd out new ones.
   package func hasManyResets(_ number: UInt32) -> Bool {
-    queuedResets[Int(number)] >= max(1, settings[Int(number)].maxStreams / 4)
+    known.queuedResets[Int(number)] >= max(1, known.settings[Int(number)].maxStreams / 4)
   }
 
   /// Makes what is to be sent into `pieces`, at most `room` bytes; false: the connection cannot go on. Streams that end
   /// with it are in `events`.
   package func pull(_ number: UInt32, room: Int) -> Bool {
-    events.removeAll(keepingCapacity: true)
-    pieces.removeAll(keepingCapacity: true)
-    wantsTrailers.removeAll(keepingCapacity: true)
-    control.clear()
-    current = number
-    queuedResets[Int(number)] = 0
-    self.room = room
-    let session = unsafe sessions[Int(number)]
-    while self.room >= FrameEngine.frameRoom {
+    known.events.removeAll(keepingCapacity: true)
+    known.pieces.removeAll(keepingCapacity: true)
+    known.wantsTrailers.removeAll(keepingCapacity: true)
+    known.control.clear()
+    known.current = number
+    known.queuedResets[Int(number)] = 0
+    known.room = room
+    let session = unsafe known.sessions[Int(number)]
+    while known.room >= FrameEngine.frameRoom {
       var bytes: UnsafePointer<UInt8>?
       let count = unsafe nghttp2_session_mem_send(session, &bytes)
       guard count != 0, let bytes = unsafe bytes else { return count >= 0 }
@@ -33,13 +33,13 @@ extension FrameEngine {
   }
 
   func addControl(_ bytes: UnsafePointer<UInt8>, _ count: Int) {
-    let start = control.count
-    unsafe control.append(Span(_unsafeStart: bytes, count: count))
-    room -= count
-    if let last = pieces.indices.last, pieces[last].branch == FrameEngine.none {
-      pieces[last].end = control.count
+    let start = known.control.count
+    unsafe known.control.append(Span(_unsafeStart: bytes, count: count))
+    known.room -= count
+    if let last = known.pieces.indices.last, known.pieces[last].branch == FrameEngine.none {
+      known.pieces[last].end = known.control.count
     } else {
-      pieces.append(FramePiece(start: start, end: control.count))
+      known.pieces.append(FramePiece(start: start, end: known.control.count))
     }
   }
 
@@ -56,10 +56,10 @@ extension FrameEngine {
 
   /// How much of a branch goes into the next DATA frame.
   func readContent(_ branch: UInt32, _ limit: Int, _ flags: inout UInt32) -> Int {
-    guard Int(branch) < branches.count else { return Int(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue) }
-    let state = branches[Int(branch)]
+    guard Int(branch) < known.branches.count else { return Int(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue) }
+    let state = known.branches[Int(branch)]
     if state.pending == 0, !state.isComplete {
-      branches[Int(branch)].isDeferred = true
+      known.branches[Int(branch)].isDeferred = true
       return Int(NGHTTP2_ERR_DEFERRED.rawValue)
     }
     flags |= NGHTTP2_DATA_FLAG_NO_COPY.rawValue
@@ -68,7 +68,7 @@ extension FrameEngine {
       flags |= NGHTTP2_DATA_FLAG_EOF.rawValue
       if state.hasTrailers {
         flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue
-        wantsTrailers.append(branch)
+        known.wantsTrailers.append(branch)
       }
     }
     return count
@@ -76,22 +76,23 @@ extension FrameEngine {
 
   /// A DATA frame: its header here, its content from the branch. false: there is no room, and it is asked again.
   func sendContent(_ header: UnsafePointer<UInt8>, _ count: Int, _ branch: UInt32) -> Bool {
-    guard count + FrameGate.headerSize <= room else { return false }
+    guard count + FrameGate.headerSize <= known.room else { return false }
     unsafe addControl(header, FrameGate.headerSize)
-    room -= count
-    branches[Int(branch)].pending -= count
-    pieces[pieces.count - 1].branch = branch
-    pieces[pieces.count - 1].content = count
+    known.room -= count
+    known.branches[Int(branch)].pending -= count
+    known.pieces[known.pieces.count - 1].branch = branch
+    known.pieces[known.pieces.count - 1].content = count
     return true
   }
 
   func sent(_ frame: nghttp2_frame) {
     let header = unsafe frame.hd
-    if UInt32(header.type) == NGHTTP2_RST_STREAM.rawValue { hasReset[Int(current)] = true }
+    if UInt32(header.type) == NGHTTP2_RST_STREAM.rawValue { known.hasReset[Int(known.current)] = true }
     guard header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0, header.stream_id > 0 else { return }
     let branch = branch(of: header.stream_id)
-    guard branch != FrameEngine.none, branches[Int(branch)].resetsWhenSent else { return }
-    branches[Int(branch)].resetsWhenSent = false
-    unsafe nghttp2_submit_rst_stream(sessions[Int(current)], 0, header.stream_id, ErrorCode.noError.rawValue)
+    guard branch != FrameEngine.none, known.branches[Int(branch)].resetsWhenSent else { return }
+    known.branches[Int(branch)].resetsWhenSent = false
+    unsafe nghttp2_submit_rst_stream(
+      known.sessions[Int(known.current)], 0, header.stream_id, ErrorCode.noError.rawValue)
   }
 }

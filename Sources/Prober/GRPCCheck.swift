@@ -99,7 +99,7 @@ package struct GRPCCheck: Sendable {
     mutating func take(_ event: FrameEvent, _ piece: [UInt8], _ engine: FrameEngine) -> ProbeOutcome? {
       switch event.kind {
       case .head, .trailers:
-        if event.kind == .head { status = engine.translator.facts.status }
+        if event.kind == .head { status = engine.facts.status }
         code = GRPC.status(inTrailers: engine.fieldLines()) ?? code
         return event.endsStream ? outcome : nil
       case .data:

@@ -15,7 +15,7 @@ extension Worker {
     else {
       return engine.reject(number, event.id, .refusedStream)
     }
-    let facts = engine.translator.facts
+    let facts = engine.facts
     engine.bind(number, event.id, to: branch, expected: facts.length)
     if trunks[number].phase == .open, streams[parent].deadline != .max { setDeadline(parent, .max) }
     incoming.clear()
@@ -196,7 +196,7 @@ extension Worker {
       // RFC 9113 §8.1: one final response, and nothing before the request.
       return branchFailed(event, .malformedResponse)
     }
-    let facts = engine.translator.facts
+    let facts = engine.facts
     let toBranch = isBranch(exchanges[exchange].client)
     let hasNone = exchanges[exchange].method == .head || facts.status == 204 || facts.status == 304
     incoming.clear()

@@ -166,11 +166,10 @@ extension Worker {
     let generation = streams.generation(index)
     let isClient = streams[index].role == .client
     var next = 0
-    while next < engine.events.count {
-      var event = engine.events[next]
+    while var event = engine.event(next) {
       next += 1
       // Content and the end that comes with it are one step.
-      if event.kind == .data, next < engine.events.count, engine.events[next].kind == .end {
+      if event.kind == .data, engine.event(next)?.kind == .end {
         event.endsStream = true
         next += 1
       }
@@ -231,7 +230,7 @@ extension Worker {
         close(index)
         return false
       }
-      for piece in 0..<engine.pieces.count { pack(engine.pieces[piece]) }
+      for piece in engine.pieces { pack(piece) }
       let isLast = packed.count == 0
       if !isLast, deliverPacked(index) == .failed {
         close(index)
@@ -239,8 +238,9 @@ extension Worker {
       }
       handleEvents(number)
       guard isTrunk(index, number, generation) else { return false }
-      for wanted in 0..<engine.wantsTrailers.count { submitTrailers(engine.wantsTrailers[wanted]) }
-      if isLast, engine.wantsTrailers.isEmpty { break }
+      let branches = engine.wantsTrailers
+      for branch in branches { submitTrailers(branch) }
+      if isLast, branches.isEmpty { break }
     }
     return true
   }

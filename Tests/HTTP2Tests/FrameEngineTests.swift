@@ -226,7 +226,7 @@ private final class Pair {
     #expect(text.hasPrefix("GET /chat HTTP/1.1\r\n"))
     #expect(text.contains("sec-websocket-version: 13\r\n"))
     #expect(!text.contains("sec-websocket-key"))
-    #expect(pair.server.translator.facts.isWebSocket)
+    #expect(pair.server.facts.isWebSocket)
   }
 
   /// RFC 9113 §5.1.2: more streams than our SETTINGS allow.
