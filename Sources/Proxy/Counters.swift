@@ -17,6 +17,7 @@ enum ListenerColumn: Int, CaseIterable {
   case http2Connections
   /// Floods, in the order of `FloodReason`, which begins like HTTP2's `Flood`.
   case floodResets, floodSettings, floodPings, floodIdle, floodContinuations, floodHeaderBlock, floodStreams
+  case floodBuffers
   /// gRPC calls by status; the other sixteen follow.
   case grpc0, grpc1, grpc2, grpc3, grpc4, grpc5, grpc6, grpc7, grpc8, grpc9, grpc10, grpc11, grpc12, grpc13, grpc14
   case grpc15, grpc16

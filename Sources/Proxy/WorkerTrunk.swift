@@ -210,6 +210,7 @@ extension Worker {
 
   /// What the turn has made for trunks goes out.
   mutating func flushTrunks() {
+    if buffers.isScarce { relieveBuffers() }
     while let number = dirtyTrunks.popLast() {
       guard trunks.isUsed(number), trunks[number].isDirty else { continue }
       trunks[number].isDirty = false

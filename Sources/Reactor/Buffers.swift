@@ -38,6 +38,10 @@ package struct Chain: BitwiseCopyable, Sendable {
   /// Chunks that are lent now.
   package private(set) var lent = 0
 
+  /// Three quarters are lent.
+  package var isScarce: Bool { lent > limit / 4 * 3 }
+  package var isHalfFree: Bool { lent <= limit / 2 }
+
   /// - Parameter bytes: the most that the pool ever lends.
   package init(bytes: Int) {
     limit = max(1, bytes / BufferPool.chunkSize / BufferPool.blockChunks) * BufferPool.blockChunks

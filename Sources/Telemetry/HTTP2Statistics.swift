@@ -30,5 +30,5 @@ package enum FloodReason: String, CaseIterable, Sendable {
   case idle = "empty-frames"
   case continuations
   case headerBlock = "header-block"
-  case streams
+  case streams, buffers
 }

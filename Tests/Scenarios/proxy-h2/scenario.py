@@ -184,8 +184,8 @@ def streams(s, node, web, origin):
             h2.headers(1 + 2 * stream, h2.fields(path="/bytes/5000000"))
         time.sleep(1)  # time for it to grow, if it would
         grown = node.rss() - before
-        s.figure("memory of 50 stalled streams of 5 MB", f"{grown / 1024:.0f} KiB")
-        ensure(grown < 24 << 20, f"{grown} bytes")
+        s.figure("memory of 50 stalled streams of 5 MB", f"{grown} KiB")
+        ensure(grown < 24 << 10, f"{grown} KiB")
     with s.fact("a backend that reads slowly stops the client's stream at its window"), H2(web) as h2:
         origin.resume.clear()
         h2.settle().headers(1, h2.fields("POST", "/stall"), end=False)
