@@ -34,6 +34,7 @@ package struct WorldDiff: Hashable, Sendable, CustomStringConvertible {
     listeners(old?.topology.listeners ?? [], new.topology.listeners)
     pools(old?.topology.pools ?? [], new.topology.pools)
     vips(old?.topology.vips ?? [], new.topology.vips)
+    service(old?.topology.names, new.topology.names)
     if let old { node(old.topology, new.topology) }
     move(old.map(WorldDiff.percentages) ?? [:], WorldDiff.percentages(new), order: (old.map(names) ?? []) + names(new))
   }
@@ -130,6 +131,10 @@ package struct WorldDiff: Hashable, Sendable, CustomStringConvertible {
     note("secret", old.secret, new.secret, &details)
     note("bgp", old.bgp, new.bgp, &details)
     if !details.isEmpty { changes.append(Change(kind: .changed, subject: "node", details: details)) }
+  }
+
+  mutating func add(_ kind: Change.Kind, _ subject: String, _ details: [String] = []) {
+    changes.append(Change(kind: kind, subject: subject, details: details))
   }
 
   mutating func compare<Item: Equatable>(

@@ -68,6 +68,35 @@ import Testing
         """)
   }
 
+  @Test func theNameServersPartIsSaidToo() {
+    var old = topology(makePool([1]))
+    var service = NameService()
+    service.zones = [ZoneSource(name: "z.test.", file: "z", texts: [ZoneText(path: "z", bytes: [1])])]
+    service.sites = [Site(name: "eu", addresses: []), Site(name: "us", addresses: [])]
+    service.names = [BalancedName(name: "api.z.test.", root: NameGroup(.failover, [NameChoice(.site("eu"))]))]
+    old.names = service
+    #expect(WorldDiff(from: allUp(old), to: allUp(old)).isEmpty)
+    var new = old
+    new.names?.udpLimit = 4096
+    new.names?.zones[0].texts[0].bytes = [2]
+    new.names?.sites[0].quorum = 2
+    new.names?.sites[1].name = "ap"
+    new.names?.names[0].root.policy = .all
+    new.names?.names[0].longestTTL = 30
+    #expect(
+      WorldDiff(from: allUp(old), to: allUp(new)).description == """
+        ~ dns: edns-buffer 1232 -> 4096
+        ~ zone z.test.: records
+        - site us
+        ~ site eu: quorum more than half -> 2
+        + site ap
+        ~ name api.z.test.: balance failover -> all, longest ttl 60s -> 30s
+        """)
+    var none = old
+    none.names = nil
+    #expect(WorldDiff(from: allUp(old), to: allUp(none)).description.hasPrefix("- dns\n- zone z.test."))
+  }
+
   @Test func healthAloneMovesTraffic() {
     let before = world(makePool([1, 1]), "uu"), after = world(makePool([1, 1]), "ud")
     let diff = WorldDiff(from: before, to: after)
