@@ -13,7 +13,9 @@ from lib.origin import Origin
 from lib.scenario import Failure, contains, ensure, equal, wait
 from lib.wire import Wire
 
-LIMIT = 120
+# Pictures for the documents show some minutes of plots.
+PICTURES = os.environ.get("SCREENSHOTS")
+LIMIT = 400 if PICTURES else 120
 
 
 def run(s):
@@ -172,8 +174,10 @@ def rollout(node):
 
 
 def looks(s, browser):
-    folder = pathlib.Path(os.environ.get("SCREENSHOTS") or s.dir)
+    folder = pathlib.Path(PICTURES or s.dir)
     folder.mkdir(parents=True, exist_ok=True)
+    if PICTURES:
+        wait(lambda: browser.run("kept.history.length") >= 24, "the plots have lines", 240, 2)
     browser.run("(document.getElementById('notice').hidden = true, sessionStorage.setItem('sluice-token', 'a-token-for-orders'))")
     for name, width, height, dark in (("light", 1280, 900, False), ("dark", 1280, 900, True), ("phone", 390, 844, False)):
         with s.fact(f"{name}: nothing runs over the edge"):
