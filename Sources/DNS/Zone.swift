@@ -158,6 +158,10 @@ package struct Zone: Sendable {
     return records
   }
 
+  package func hasSameRecords(_ other: Zone) -> Bool {
+    names == other.names && pool == other.pool && nodes.map(\.setCount) == other.nodes.map(\.setCount)
+  }
+
   /// All records in canonical order of their owners, the SOA first.
   package var records: [Record] {
     var result = records(of: authority, owner: apex)

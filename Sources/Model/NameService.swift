@@ -266,3 +266,8 @@ extension BalancedName {
   /// The pool whose probes watch the addresses that no other pool names.
   package static func pool(of name: String) -> String { "dns:\(name)" }
 }
+
+extension Pool {
+  /// It carries nothing: its probes watch addresses of the name service.
+  package var isWatch: Bool { name.hasPrefix(Site.pool(of: "")) || name.hasPrefix(BalancedName.pool(of: "")) }
+}

@@ -75,11 +75,6 @@ extension Truth {
   }
 }
 
-extension Pool {
-  /// It carries nothing: its probes watch addresses of the name service.
-  var isWatch: Bool { name.hasPrefix(Site.pool(of: "")) || name.hasPrefix(BalancedName.pool(of: "")) }
-}
-
 extension SiteBook.Report {
   init(_ peer: PeerBook.Peer) {
     self.init(at: peer.lastHeard ?? peer.since, isLinked: peer.link == .up, sites: [:])

@@ -56,11 +56,17 @@ struct CheckCommand: AsyncParsableCommand {
     }
     for warning in loaded.warnings { Terminal.printError(warning.text(source: source)) }
     let topology = loaded.topology
-    let backends = topology.pools.map(\.backends.count).reduce(0, +)
-    let parts = [
-      StatusText.count(topology.listeners.count, "listener"), StatusText.count(topology.pools.count, "pool"),
+    let pools = topology.pools.filter { !$0.isWatch }
+    let backends = pools.map(\.backends.count).reduce(0, +)
+    var parts = [
+      StatusText.count(topology.listeners.count, "listener"), StatusText.count(pools.count, "pool"),
       StatusText.count(backends, "backend"),
     ]
+    if let names = topology.names {
+      parts.append(StatusText.count(names.zones.count, "zone"))
+      if !names.names.isEmpty { parts.append(StatusText.count(names.names.count, "balanced name")) }
+      if !names.sites.isEmpty { parts.append(StatusText.count(names.sites.count, "site")) }
+    }
     print("\(file) is valid: \(parts.joined(separator: ", "))")
     guard let changes else { return }
     print(changes.isEmpty ? "The running node would change nothing." : "On the running node:")

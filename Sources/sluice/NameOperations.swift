@@ -137,3 +137,15 @@ extension NameServiceReport {
     if let secure = snapshot.topology.names?.secure { tls = TLSReport(secure.tls, counts.tls) }
   }
 }
+
+/// Zones that secondaries have, and whose records changed while the serial did not grow.
+func staleSerials(from old: Topology, to new: Topology) -> [String] {
+  let before = Dictionary((old.names?.zones ?? []).map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+  return (new.names?.zones ?? []).compactMap { zone in
+    guard zone.transfer != TransferPolicy(), let was = before[zone.name], was.texts != zone.texts,
+      let old = was.compiled?.value as? Zone, let new = zone.compiled?.value as? Zone, !new.hasSameRecords(old),
+      !serial(new.serial, isNewerThan: old.serial)
+    else { return nil }
+    return "zone \(zone.name): its serial \(new.serial) is no newer than before: secondaries keep what they have"
+  }
+}
