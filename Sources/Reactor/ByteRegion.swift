@@ -150,27 +150,43 @@ package import Kernel
     used += 1
   }
 
+  /// PERF: eight digits at a time in a register; digit by digit those of a log line cost 850 instructions.
   @inlinable public mutating func append(decimal value: UInt64) {
-    if value < 10 { return append(byte: UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: value)) }
-    var digits = 1
-    var bound: UInt64 = 10
-    // 19 digits are below 2^64 whatever they are; the 20th has no bound to compare with.
-    while digits < 20, value >= bound {
-      digits += 1
-      bound = digits < 20 ? bound &* 10 : .max
+    guard value >= 10 else { return append(byte: UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: value)) }
+    guard value >= 100_000_000 else {
+      let digits = ByteRegion.decimal(UInt32(truncatingIfNeeded: value))
+      return append(digits: digits, from: digits.trailingZeroBitCount / 8)
     }
-    guard digits <= room else {
-      isOverflowed = true
+    append(decimal: value / 100_000_000)
+    append(digits: ByteRegion.decimal(UInt32(truncatingIfNeeded: value % 100_000_000)), from: 0)
+  }
+
+  /// The digits behind the first `skipped` of eight.
+  @inlinable mutating func append(digits: UInt64, from skipped: Int) {
+    guard room >= 8 else {
+      guard room >= 8 &- skipped else {
+        isOverflowed = true
+        return
+      }
+      for place in skipped..<8 {
+        append(byte: UInt8(ascii: "0") | UInt8(truncatingIfNeeded: digits &>> UInt64(place &* 8)))
+      }
       return
     }
-    var rest = value
-    var place = count + digits
-    while place > count {
-      place &-= 1
-      unsafe memory[place] = UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: rest % 10)
-      rest /= 10
-    }
-    used += digits
+    let text = (digits | 0x3030_3030_3030_3030) &>> UInt64(skipped &* 8)
+    // SAFETY: eight bytes behind `count` are below `capacity`; those that are no digits are written over.
+    unsafe UnsafeMutableRawPointer(memory + count).storeBytes(of: text.littleEndian, as: UInt64.self)
+    used += 8 &- skipped
+  }
+
+  /// The eight digits of a number below 10^8, the first in the lowest byte. Source: Khuong, "How to print integers really fast".
+  @inlinable static func decimal(_ value: UInt32) -> UInt64 {
+    let fours = UInt64(value / 10_000) | UInt64(value % 10_000) &<< 32
+    // By 100 and by 10 in each lane: 10,486 / 2^20 is right up to 9,999, and 103 / 2^10 up to 99.
+    let hundreds = (fours &* 10_486) &>> 20 & 0x0000_007f_0000_007f
+    let twos = hundreds | (fours &- hundreds &* 100) &<< 16
+    let tens = (twos &* 103) &>> 10 & 0x000f_000f_000f_000f
+    return tens | (twos &- tens &* 10) &<< 8
   }
 
   /// All sixteen hexadecimal digits, lower case.

@@ -29,14 +29,21 @@ extension ByteRegion {
   private static func plain(_ bytes: Span<UInt8>, from start: Int) -> Int {
     var index = start
     while index &+ 8 <= bytes.count {
-      let eight = bytes.extracting(index..<index &+ 8)
-      var word: UInt64 = 0
-      for place in 0..<8 { word |= UInt64(eight[place]) &<< UInt64(place &* 8) }
-      if needsEscape(word) { break }
+      if needsEscape(eight(bytes, at: index)) { break }
       index &+= 8
+    }
+    // The last ones, together with some that are known to be plain.
+    if bytes.count &- start >= 8, bytes.count &- index < 8, !needsEscape(eight(bytes, at: bytes.count &- 8)) {
+      return bytes.count
     }
     while index < bytes.count, isPlain(bytes[index]) { index &+= 1 }
     return index
+  }
+
+  @inline(__always) private static func eight(_ bytes: Span<UInt8>, at index: Int) -> UInt64 {
+    precondition(index >= 0 && index &+ 8 <= bytes.count)
+    // SAFETY: just checked.
+    return unsafe bytes.bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: index, as: UInt64.self)
   }
 
   @inline(__always) private static func isPlain(_ byte: UInt8) -> Bool {
@@ -50,7 +57,7 @@ extension ByteRegion {
     let slashes = word ^ ones &* 0x5c
     let control = word &- ones &* 0x20
     let hits = (quotes &- ones) & ~quotes | (slashes &- ones) & ~slashes | control & ~word | word | (word &+ ones)
-    return hits & ones &* 0x80 != 0
+    return hits & (ones &* 0x80) != 0
   }
 
   private mutating func append(escaped byte: UInt8) {
