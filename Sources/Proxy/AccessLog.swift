@@ -10,7 +10,10 @@ import Synchronization
 final class LogSink: Sendable {
   private struct State {
     var blocks: [[UInt8]] = []
+    /// Bytes in them.
     var waiting = 0
+    /// An empty one, for the next.
+    var spare: [UInt8]?
     var dropped = 0
     var reopen = false
     var stop = false
@@ -19,6 +22,11 @@ final class LogSink: Sendable {
   }
 
   private static let limit = 16 << 20
+  /// So much wakes the writer at once; less waits until it is due.
+  ///
+  /// PERF: a file takes 128 KiB at once for less than four times 32 KiB, and its thread switches in a quarter as often.
+  private static let batch = 128 << 10
+  private static let blockCapacity = 192 << 10
   private let state = Mutex(State())
   private let wakeup: Wakeup
   private let finished: Latch
@@ -44,17 +52,29 @@ final class LogSink: Sendable {
     wakeup.signal()
   }
 
-  func write(_ block: [UInt8], lines: Int) {
-    state.withLock { state in
+  /// Takes whole lines. Those that are not due are written when enough wait, or at the next `wake`.
+  func write(_ block: borrowing ByteRegion, lines: Int, isDue: Bool) {
+    let wakes = state.withLock { state in
       guard state.waiting + block.count <= LogSink.limit else {
         state.dropped += lines
-        return
+        return false
       }
       state.waiting += block.count
-      state.blocks.append(block)
+      let last = state.blocks.count - 1
+      if last >= 0, state.blocks[last].count + block.count <= LogSink.blockCapacity {
+        block.append(to: &state.blocks[last])
+      } else {
+        var fresh = state.spare.take() ?? []
+        fresh.reserveCapacity(LogSink.blockCapacity)
+        block.append(to: &fresh)
+        state.blocks.append(fresh)
+      }
+      return isDue || state.waiting >= LogSink.batch
     }
-    wakeup.signal()
+    if wakes { wake() }
   }
+
+  func wake() { wakeup.signal() }
 
   /// Lines that were lost, because the target was too slow or refused them.
   var dropped: Int { state.withLock { $0.dropped } }
@@ -77,7 +97,7 @@ final class LogSink: Sendable {
     while true {
       _ = epoll.wait(milliseconds: -1)
       wakeup.clear()
-      let work = state.withLock { state in
+      var work = state.withLock { state in
         let taken = (blocks: state.blocks, target: state.target, reopen: state.reopen, stop: state.stop)
         state.blocks = []
         state.waiting = 0
@@ -103,6 +123,7 @@ final class LogSink: Sendable {
         }
       }
       if work.stop { break }
+      if !work.blocks.isEmpty { keep(work.blocks.removeLast()) }
     }
     if owned { Socket.close(descriptor) }
     syslog?.close()
@@ -136,6 +157,12 @@ final class LogSink: Sendable {
     }
   }
 
+  /// One block's memory is used again.
+  private func keep(_ block: consuming [UInt8]) {
+    block.removeAll(keepingCapacity: true)
+    state.withLock { $0.spare = block }
+  }
+
   private func lose(_ block: [UInt8]) {
     let lines = block.count { $0 == 10 }
     state.withLock { $0.dropped += lines }
@@ -159,7 +186,7 @@ final class LogSink: Sendable {
 
 /// One worker's end of the logs: gathers lines, and hands them over in blocks.
 struct AccessLogWriter: ~Copyable {
-  private static let blockSize = 32 * 1024
+  private static let blockSize = 8 * 1024
   /// The longest line.
   private static let lineLimit = 16 * 1024
   /// Lines on standard error per second; the rest is counted.
@@ -173,6 +200,8 @@ struct AccessLogWriter: ~Copyable {
   var block = ByteRegion(capacity: AccessLogWriter.blockSize + AccessLogWriter.lineLimit)
   private var lineStart = 0
   private var lines = 0
+  /// Lines were handed over that are not due.
+  private var isSilent = false
   var clock = LogClock()
   private var flushAt: Int64 = 0
   private var second: Int64 = 0
@@ -189,27 +218,39 @@ struct AccessLogWriter: ~Copyable {
       return block.rewind(to: lineStart)
     }
     lines += 1
-    if block.count >= AccessLogWriter.blockSize { handOver() }
+    if block.count >= AccessLogWriter.blockSize { handOver(isDue: false) }
   }
 
   /// Called each turn; whether something is left that wants another turn within 200 ms: lines, or the number of warnings
   /// that were left out.
-  mutating func flush(now: Int64) -> Bool {
-    if leavesOutWarnings, now / 1000 != second { tellOfWarningsLeftOut() }
-    if block.count > 0, now >= flushAt {
-      flushAt = now + 200
-      handOver()
-    }
-    return block.count > 0 || leavesOutWarnings
+  @inline(__always) mutating func flush(now: Int64) -> Bool {
+    guard holdsLines || leavesOutWarnings else { return false }
+    return flushWhatIsDue(now)
   }
 
-  private mutating func handOver() {
-    sink.write(block.array(), lines: lines)
+  private mutating func flushWhatIsDue(_ now: Int64) -> Bool {
+    if leavesOutWarnings, now / 1000 != second { tellOfWarningsLeftOut() }
+    if holdsLines, now >= flushAt {
+      flushAt = now + 200
+      close()
+    }
+    return holdsLines || leavesOutWarnings
+  }
+
+  private var holdsLines: Bool { block.count > 0 || isSilent }
+
+  private mutating func handOver(isDue: Bool) {
+    sink.write(block, lines: lines, isDue: isDue)
     block.clear()
     lines = 0
+    isSilent = !isDue
   }
 
-  mutating func close() { if block.count > 0 { handOver() } }
+  /// Nothing is kept back.
+  mutating func close() {
+    if block.count > 0 { handOver(isDue: true) } else if isSilent { sink.wake() }
+    isSilent = false
+  }
 
   /// A line on standard error, at a bounded rate.
   mutating func warn(_ text: @autoclosure () -> String) {

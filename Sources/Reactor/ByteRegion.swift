@@ -41,6 +41,12 @@ package import Kernel
     unsafe Array(UnsafeBufferPointer(start: memory, count: count))
   }
 
+  /// Everything, behind what the array has.
+  package func append(to array: inout [UInt8]) {
+    // SAFETY: the first `count` bytes are initialised.
+    unsafe array.append(contentsOf: UnsafeBufferPointer(start: memory, count: count))
+  }
+
   /// Forgets everything after `count`.
   package mutating func truncate(to count: Int) {
     precondition(count >= 0 && count <= self.count)
