@@ -204,7 +204,8 @@ class Sequence:
         return "GOAWAY", frame(GOAWAY, 0, 0, struct.pack(">II", 0, 0))
 
     def mutated(self, label, data):
-        """One byte of it is another: not of its length, which would only move the border of the next frame."""
-        at = self.random.choice([place for place in (3, 4, 8, *range(9, min(len(data), 60))) if place < len(data)])
-        part = {3: "kind", 4: "flags", 8: "stream"}.get(at, "payload")
+        """One byte of it is another: not of its length, which would only move the border of the next frame, nor of its stream,
+        since what closes by a higher one is told of as closed or as unexpected (RFC 9113 §5.1, §5.1.1)."""
+        at = self.random.choice([place for place in (3, 4, *range(9, min(len(data), 60))) if place < len(data)])
+        part = {3: "kind", 4: "flags"}.get(at, "payload")
         return f"{label}, another {part}", data[:at] + bytes([data[at] ^ self.random.randint(1, 255)]) + data[at + 1:]
