@@ -70,10 +70,6 @@ extension World {
 extension Action {
   /// Those that get requests.
   fileprivate var weightedPools: [String] {
-    switch self {
-    case .pool(let name): [name]
-    case .split(let parts): parts.filter { $0.weight > 0 }.map(\.pool)
-    case .redirect, .respond: []
-    }
+    if case .split(let parts) = self { parts.filter { $0.weight > 0 }.map(\.pool) } else { pools }
   }
 }

@@ -70,8 +70,7 @@ struct Salvage {
 
   /// What is found, and what it lacks as it is known.
   static func merge(_ found: Any, over known: Any) -> Any {
-    guard let known = known as? [String: Any] else { return found }
-    guard let found = found as? [String: Any] else { return found }
+    guard let found = found as? [String: Any], let known = known as? [String: Any] else { return found }
     var result = known
     for (key, value) in found { result[key] = known[key].map { merge(value, over: $0) } ?? value }
     return result
