@@ -1,5 +1,6 @@
 """Clients that ask for too much, and a machine that has too little."""
 
+import json
 import os
 import signal
 import socket
@@ -273,14 +274,27 @@ def full_disk(s):
     with s.fact("… the node's own log says so once in a while, not for each line"):
         text = wait(lambda: "space" in node.process.log() and node.process.log(), "the log says that there is no space", 5)
         ensure(text.lower().count("space") < 50, f"{text.lower().count('space')} times")
-    with s.fact("… and when there is room again, the log goes on"):
-        os.truncate(log, 0)
+    with s.fact("… each line is in the log or counted as lost"):
+        def written():
+            with open(log, "rb") as file:
+                return file.read().count(b"\n")
+        wait(lambda: written() + node.status()["droppedLogLines"] == 1000, "as many as there were requests", 5)
+        ensure(written() > 100, f"{written()} lines in the log")
+    with s.fact("… and when there is room again, the log goes on, and no line is spoilt by the one that had no room"):
+        torn = os.stat(log).st_size
+        subprocess.run(["nsenter", "--mount", f"--target={node.pid}", "mount", "-o", "remount,size=1m", s.path("log")], check=True)
 
         def again():
             get(s.port("web"), "/room-again")
             with open(log, "rb") as file:
+                file.seek(torn)
                 return b"/room-again" in file.read()
         wait(again, "a new line is in the log", 8, every=0.2)
+        with open(log, "rb") as file:
+            lines = file.read().split(b"\n")
+        broken = [line for line in lines if line and not line.endswith(b"}")]
+        ensure(len(broken) <= 1, f"{len(broken)} lines are broken")
+        ensure(json.loads(next(line for line in lines if b"/room-again" in line)), "the new line is no JSON")
     node.process.stop()
 
 
