@@ -48,6 +48,10 @@ private func address(_ text: String) -> IPAddress { IPAddress(text)! }
         let listener = try Socket.listen(endpoint, .stream)
         #expect(try diagnosis.openConnections(to: others + [place]).isEmpty, "who listens is nobody's client")
         let client = try Socket.connect(endpoint)
+        // On a busy machine the kernel finishes the handshake after `connect` has returned.
+        var epoll = try Epoll(capacity: 1)
+        try epoll.add(client, token: 0, .quietStream)
+        #expect(epoll.wait(milliseconds: 10_000) == 1, "connected")
         let waiting = try diagnosis.openConnections(to: others + [place]).filter { $0.local.port == 4711 }
         #expect(waiting.map(\.local.address) == [place], "nobody has accepted it")
         #expect(try diagnosis.openConnections(to: others).isEmpty)
