@@ -2,7 +2,9 @@ package import Model
 import Wire
 
 /// A balanced set with the health of its members applied: what a query reads. Immutable, flat, replaced whole.
-package struct CompiledSet: Sendable {
+///
+/// PERF: a class, as a struct is copied out of its array for each query, with a reference counted for each of its own.
+package final class CompiledSet: Sendable {
   struct Choice: Sendable, BitwiseCopyable {
     /// A group's index, or -1 for a member.
     var group: Int32
@@ -15,25 +17,41 @@ package struct CompiledSet: Sendable {
     var identity: UInt64
   }
 
-  struct Group: Sendable {
-    var policy: BalancedSet.Policy
-    var networks: PrefixMap?
+  /// PERF: what only some policies need stands beside, so that to read a group counts no references.
+  struct Group: Sendable, BitwiseCopyable {
+    enum Policy: UInt8, Sendable, BitwiseCopyable {
+      case roundRobin, weighted, random, hash, failover, leastLoad, geo, networks, all
+    }
+
+    var policy: Policy
+    /// In `rules` or `maps`.
+    var detail: Int
     /// In `choices`.
     var start: Int
     var count: Int
     var hasGroups: Bool
+
+    @inline(__always) var range: Range<Int> { start..<start &+ count }
   }
 
   let groups: [Group]
   let choices: [Choice]
+  let rules: [[BalancedSet.GeoRule]]
+  let maps: [PrefixMap]
   package let count: Int
   package let shuffles: Bool
   package let ttl: UInt32
   let hashLengthV4: Int
   let hashLengthV6: Int
+  /// Whether this is an answer at all.
+  package let isKnown: Bool
+
+  /// What is not known yet.
+  static let unknown = CompiledSet(BalancedSet(.init(.all, [])), isKnown: false)
 
   /// - Parameter health: one value for each of `set.members`; what is missing counts as steady and up.
-  package init(_ set: BalancedSet, health: [MemberHealth] = []) {
+  package init(_ set: BalancedSet, health: [MemberHealth] = [], isKnown: Bool = true) {
+    self.isKnown = isKnown
     var builder = Builder(health: health, panic: set.panicThreshold)
     var usable = builder.add(set.root)
     if usable == 0, set.fallback == .everything {
@@ -42,6 +60,8 @@ package struct CompiledSet: Sendable {
     }
     groups = builder.groups
     choices = builder.choices
+    rules = builder.rules
+    maps = builder.maps
     count = min(max(set.count, 1), Picks.capacity)
     shuffles = set.shuffles
     ttl = healthTTL(set.ttl, health)
@@ -49,11 +69,16 @@ package struct CompiledSet: Sendable {
     hashLengthV6 = min(max(set.hashLengthV6, 0), 128)
   }
 
+  /// The address of a pick.
+  @inline(__always) package func address(_ pick: Int) -> IPAddress { choices[pick].address }
+
   private struct Builder {
     let health: [MemberHealth]
     let panic: Double
     var groups: [Group] = []
     var choices: [Choice] = []
+    var rules: [[BalancedSet.GeoRule]] = []
+    var maps: [PrefixMap] = []
     var member = 0
 
     init(health: [MemberHealth], panic: Double) {
@@ -64,12 +89,8 @@ package struct CompiledSet: Sendable {
     /// The families that the group can answer.
     mutating func add(_ group: BalancedSet.Group) -> UInt8 {
       let index = groups.count
-      let networks: PrefixMap? =
-        if case .networks(let rules) = group.policy {
-          PrefixMap(rules.filter { $0.choice >= 0 }.map { ($0.network, UInt32(clamping: $0.choice)) })
-        } else { nil }
-      groups.append(
-        Group(policy: group.policy, networks: networks, start: 0, count: group.choices.count, hasGroups: false))
+      let (policy, detail) = kind(group.policy)
+      groups.append(Group(policy: policy, detail: detail, start: 0, count: group.choices.count, hasGroups: false))
       var own: [Choice] = []
       var states: [MemberHealth?] = []
       for choice in group.choices {
@@ -102,6 +123,24 @@ package struct CompiledSet: Sendable {
       return own.reduce(0) { $0 | ($1.weight > 0 ? $1.families : 0) }
     }
 
+    private mutating func kind(_ policy: BalancedSet.Policy) -> (Group.Policy, detail: Int) {
+      switch policy {
+      case .roundRobin: return (.roundRobin, 0)
+      case .weighted: return (.weighted, 0)
+      case .random: return (.random, 0)
+      case .hash: return (.hash, 0)
+      case .failover: return (.failover, 0)
+      case .leastLoad: return (.leastLoad, 0)
+      case .all: return (.all, 0)
+      case .geo(let rules):
+        self.rules.append(rules)
+        return (.geo, self.rules.count - 1)
+      case .networks(let rules):
+        maps.append(PrefixMap(rules.filter { $0.choice >= 0 }.map { ($0.network, UInt32(clamping: $0.choice)) }))
+        return (.networks, maps.count - 1)
+      }
+    }
+
     private func leaf(_ member: BalancedSet.Member, _ state: MemberHealth) -> Choice {
       // Thousandths, so that a small share of a small weight is not lost.
       let scaled = Double(member.weight) * 1000 * min(max(state.share, 0), 1000)
@@ -113,21 +152,21 @@ package struct CompiledSet: Sendable {
   }
 }
 
-/// The addresses of one answer; no allocation.
+/// The addresses of one answer, by their places in `choices`; no allocation.
 package struct Picks: Sendable {
   package static let capacity = 16
-  private var storage = [16 of IPAddress](repeating: .anyV4)
+  private var storage = [16 of Int32](repeating: 0)
   package private(set) var count = 0
   /// For how many bits of the client's address the answer holds; 0: for everybody.
   package var scope: UInt8 = 0
 
   package init() {}
-  package subscript(_ index: Int) -> IPAddress { storage[index] }
+  package subscript(_ index: Int) -> Int { Int(storage[index]) }
 
-  mutating func append(_ address: IPAddress) {
+  mutating func append(_ choice: Int) {
     guard count < Picks.capacity else { return }
-    storage[count] = address
-    count += 1
+    storage[count] = Int32(truncatingIfNeeded: choice)
+    count &+= 1
   }
 
   mutating func shuffle(_ random: inout Random) {

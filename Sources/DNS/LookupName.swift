@@ -1,6 +1,6 @@
 /// A name made ready for lookups: lower case, with the hash of every suffix. Made once, filled per query.
 ///
-/// Hashes are built from the root outwards, so that one pass gives those of all
+/// Hashes are built from the root outwards (`SuffixHash`), so that one pass gives those of all
 /// ancestors, which zone search, closest encloser and compression need.
 /// PERF: arrays on the heap, not copyable. As inline arrays of 1.4 KB the compiler's
 /// copies and moves of them were 48% of an answer's time (perf, cpu-clock).
@@ -12,8 +12,6 @@ package struct LookupName: ~Copyable, Sendable {
   private(set) var hashes = [UInt64](repeating: 0, count: 128)
   package private(set) var length = 0
   package private(set) var labels = 0
-
-  static let rootHash: UInt64 = 0x9ae1_6a3b_2f90_404f
 
   package init() {}
 
@@ -29,59 +27,39 @@ package struct LookupName: ~Copyable, Sendable {
     _ source: Span<UInt8>, _ start: Int, _ bytes: inout [UInt8], _ offsets: inout [UInt8], _ hashes: inout [UInt64]
   ) -> (length: Int, labels: Int)? {
     var position = start
-    var written = 0
-    var count = 0
+    var labels = 0
     let end = min(source.count, start &+ Name.maximumLength)
-    var bytes = bytes.mutableSpan
     var offsets = offsets.mutableSpan
-    var hashes = hashes.mutableSpan
-    while position < end {
+    while true {
+      guard position < end else { return nil }
       let label = Int(source[position])
-      offsets[count] = UInt8(truncatingIfNeeded: written)
-      bytes[written] = UInt8(truncatingIfNeeded: label)
+      offsets[labels] = UInt8(truncatingIfNeeded: position &- start)
       position &+= 1
-      written &+= 1
-      if label == 0 {
-        var above = rootHash
-        hashes[count] = above
-        var index = count &- 1
-        while index >= 0 {
-          above = mix(above, hashes[index])
-          hashes[index] = above
-          index &-= 1
-        }
-        return (written, count)
-      }
-      guard label <= Name.maximumLabel, position &+ label < end else { return nil }
-      // Labels of one length differ in their words; others in what the hash begins with.
-      var hash: UInt64 = 0xcbf2_9ce4_8422_2325 &+ UInt64(truncatingIfNeeded: label)
-      var left = label
-      // What is read and written behind the label is overwritten by what follows it.
-      while left > 0, position &+ 8 <= source.count {
-        let word = Octets.lowercased(Octets.load(source, at: position))
-        Octets.store(word, in: &bytes, at: written)
-        let taken = min(left, 8)
-        hash = Octets.mix(hash, word &<< UInt64(truncatingIfNeeded: 64 &- taken &* 8))
-        position &+= taken
-        written &+= taken
-        left &-= taken
-      }
-      if left > 0 {
-        var word: UInt64 = 0
-        while left > 0 {
-          let byte = lowercased(source[position])
-          bytes[written] = byte
-          word = word &>> 8 | UInt64(byte) &<< 56
-          position &+= 1
-          written &+= 1
-          left &-= 1
-        }
-        hash = Octets.mix(hash, word)
-      }
-      hashes[count] = hash
-      count &+= 1
+      if label == 0 { break }
+      guard label <= Name.maximumLabel else { return nil }
+      position &+= label
+      labels &+= 1
     }
-    return nil
+    let length = position &- start
+    var bytes = bytes.mutableSpan
+    var copied = 0
+    while copied < length, start &+ copied &+ 8 <= source.count {
+      Octets.store(Octets.lowercased(Octets.load(source, at: start &+ copied)), in: &bytes, at: copied)
+      copied &+= 8
+    }
+    while copied < length {
+      bytes[copied] = lowercased(source[start &+ copied])
+      copied &+= 1
+    }
+    // From the root outwards; each suffix goes on where the one above it left the words.
+    var hashes = hashes.mutableSpan
+    var hash = SuffixHash()
+    var label = labels
+    while label >= 0 {
+      hashes[label] = hash.extended(to: Int(offsets[label]), bytes.span, start: 0, end: length)
+      label &-= 1
+    }
+    return (length, labels)
   }
 
   mutating func load(_ other: borrowing LookupName) {
@@ -89,10 +67,6 @@ package struct LookupName: ~Copyable, Sendable {
   }
 
   mutating func load(_ source: [UInt8], at start: Int) -> Int? { load(source.span, at: start) }
-
-  @inline(__always) private static func mix(_ above: UInt64, _ label: UInt64) -> UInt64 {
-    Octets.mix(above &<< 7 | above &>> 57, label)
-  }
 
   /// The suffix that begins at a label.
   package func suffix(_ label: Int) -> Name {
@@ -104,5 +78,31 @@ package struct LookupName: ~Copyable, Sendable {
     let own = Int(offsets[label])
     guard length &- own == count, start &+ count <= other.count else { return false }
     return Octets.equal(bytes.span, at: own, other, at: start, count: count)
+  }
+}
+
+/// The hashes of a name's suffixes: words of eight bytes, counted from the name's end, so that each suffix goes on from the
+/// shorter ones; what is left in front of them comes last.
+struct SuffixHash {
+  private var state: UInt64 = 0x9ae1_6a3b_2f90_404f
+  /// Bytes from the end that are in `state`.
+  private var taken = 0
+
+  /// The hash of the suffix that begins `offset` bytes into the name, which is no shorter than those before.
+  /// - Parameters: the name stands from `start` to `end` of `bytes`, in either case, with seven bytes or more behind
+  ///   each offset.
+  @inline(__always) mutating func extended(to offset: Int, _ bytes: Span<UInt8>, start: Int, end: Int) -> UInt64 {
+    let length = end &- start &- offset
+    while taken &+ 8 <= length {
+      state = mixed(Octets.load(bytes, at: end &- taken &- 8))
+      taken &+= 8
+    }
+    let left = length &- taken
+    guard left > 0 else { return state }
+    return mixed(Octets.load(bytes, at: start &+ offset) &<< UInt64(truncatingIfNeeded: 64 &- left &* 8))
+  }
+
+  @inline(__always) private func mixed(_ word: UInt64) -> UInt64 {
+    Octets.mix(state &<< 7 | state &>> 57, Octets.lowercased(word))
   }
 }

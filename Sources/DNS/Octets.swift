@@ -43,6 +43,12 @@ enum Octets {
     }
   }
 
+  @inline(__always) static func copy(
+    _ source: [UInt8], at start: Int, count: Int, to target: inout MutableSpan<UInt8>, at offset: Int
+  ) {
+    copy(source.span, at: start, count: count, to: &target, at: offset)
+  }
+
   /// Whether `count` bytes are the same, of which all must be inside both.
   @inline(__always) static func equal(
     _ one: Span<UInt8>, at start: Int, _ other: Span<UInt8>, at offset: Int, count: Int
@@ -58,6 +64,26 @@ enum Octets {
     var index = 0
     while index < count {
       if one[start &+ index] != other[offset &+ index] { return false }
+      index &+= 1
+    }
+    return true
+  }
+
+  /// Whether `count` bytes of a name are those at `offset` of another, which is in lower case; all must be inside both.
+  @inline(__always) static func equal(
+    lowercasing one: Span<UInt8>, at start: Int, _ other: Span<UInt8>, at offset: Int, count: Int
+  ) -> Bool {
+    if count >= 8 {
+      var index = 0
+      while index &+ 8 < count {
+        if lowercased(load(one, at: start &+ index)) != load(other, at: offset &+ index) { return false }
+        index &+= 8
+      }
+      return lowercased(load(one, at: start &+ count &- 8)) == load(other, at: offset &+ count &- 8)
+    }
+    var index = 0
+    while index < count {
+      if DNS.lowercased(one[start &+ index]) != other[offset &+ index] { return false }
       index &+= 1
     }
     return true

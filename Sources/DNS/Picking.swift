@@ -27,14 +27,14 @@ extension CompiledSet {
     // INVARIANT: a group's inner groups stand behind it, so this descends.
     while true {
       let group = groups[index]
-      guard group.hasGroups || selectsOne(group.policy) else {
+      guard group.hasGroups || group.policy == .geo || group.policy == .networks else {
         list(group, index, mask, asker, &picks, &turns, turn, &random)
         break
       }
       let choice = one(group, index, mask, asker, places, &picks, &turns, turn, &random)
       guard choice >= 0 else { break }
       guard choices[choice].group >= 0 else {
-        picks.append(choices[choice].address)
+        picks.append(choice)
         break
       }
       index = Int(choices[choice].group)
@@ -43,19 +43,12 @@ extension CompiledSet {
     return picks
   }
 
-  private func selectsOne(_ policy: BalancedSet.Policy) -> Bool {
-    switch policy {
-    case .geo, .networks: true
-    default: false
-    }
-  }
-
   @inline(__always) private func isUsable(_ index: Int, _ mask: UInt8) -> Bool {
     choices[index].weight > 0 && choices[index].families & mask != 0
   }
 
   private func first(_ group: Group, _ mask: UInt8) -> Int {
-    for index in group.start..<(group.start + group.count) where isUsable(index, mask) { return index }
+    for index in group.range where isUsable(index, mask) { return index }
     return -1
   }
 
@@ -71,16 +64,14 @@ extension CompiledSet {
     case .random: return drawn(group, mask, isWeighted: false, 0, &random)
     case .hash: return hashed(group, mask, hashKey(asker, &picks), below: -1).index
     case .networks:
-      guard let (found, scope) = group.networks?.find(asker.address, known: asker.length) else {
-        return first(group, mask)
-      }
+      let (found, scope) = maps[group.detail].find(asker.address, known: asker.length)
       // Also "nowhere in the map" holds for a network only: others around it are in it.
       picks.scope = max(picks.scope, UInt8(truncatingIfNeeded: scope))
       guard let value = found, value < group.count, isUsable(group.start + Int(value), mask) else {
         return first(group, mask)
       }
       return group.start + Int(value)
-    case .geo(let rules): return located(group, rules, mask, asker, places, &picks)
+    case .geo: return located(group, rules[group.detail], mask, asker, places, &picks)
     }
   }
 
@@ -93,12 +84,12 @@ extension CompiledSet {
     case .roundRobin:
       let begin = take(&turns, turn + place)
       let usable = usableCount(group, mask)
-      for step in 0..<min(count, usable) { picks.append(choices[rotated(group, mask, begin, step)].address) }
+      for step in 0..<min(count, usable) { picks.append(rotated(group, mask, begin, step)) }
     case .weighted, .random, .leastLoad:
       let isWeighted = group.policy != .random
       if group.count > 64 {
         let choice = drawn(group, mask, isWeighted: isWeighted, 0, &random)
-        if choice >= 0 { picks.append(choices[choice].address) }
+        if choice >= 0 { picks.append(choice) }
         return
       }
       var taken: UInt64 = 0
@@ -106,7 +97,7 @@ extension CompiledSet {
         let choice = drawn(group, mask, isWeighted: isWeighted, taken, &random)
         guard choice >= 0 else { return }
         taken |= 1 << UInt64(choice - group.start)
-        picks.append(choices[choice].address)
+        picks.append(choice)
       }
     case .hash:
       let key = hashKey(asker, &picks)
@@ -115,18 +106,18 @@ extension CompiledSet {
         let (choice, score) = hashed(group, mask, key, below: below)
         guard choice >= 0 else { return }
         below = score
-        picks.append(choices[choice].address)
+        picks.append(choice)
       }
     case .failover, .all, .geo, .networks:
-      for index in group.start..<(group.start + group.count) where isUsable(index, mask) && picks.count < count {
-        picks.append(choices[index].address)
+      for index in group.range where isUsable(index, mask) && picks.count < count {
+        picks.append(index)
       }
     }
   }
 
   private func usableCount(_ group: Group, _ mask: UInt8) -> Int {
     var usable = 0
-    for index in group.start..<(group.start + group.count) where isUsable(index, mask) { usable += 1 }
+    for index in group.range where isUsable(index, mask) { usable += 1 }
     return usable
   }
 
@@ -140,7 +131,7 @@ extension CompiledSet {
     let usable = usableCount(group, mask)
     guard usable > 0 else { return -1 }
     var left = (turn + step) % usable
-    for index in group.start..<(group.start + group.count) where isUsable(index, mask) {
+    for index in group.range where isUsable(index, mask) {
       if left == 0 { return index }
       left -= 1
     }
@@ -181,7 +172,7 @@ extension CompiledSet {
   /// Source: Schindelhauer and Schomaker, "Weighted distributed hash tables", SPAA 2005.
   private func hashed(_ group: Group, _ mask: UInt8, _ key: UInt64, below: Double) -> (index: Int, score: Double) {
     var best = (index: -1, score: Double.infinity)
-    for index in group.start..<(group.start + group.count) where isUsable(index, mask) {
+    for index in group.range where isUsable(index, mask) {
       var mixed = key ^ choices[index].identity
       mixed = (mixed ^ mixed >> 33) &* 0xff51_afd7_ed55_8ccd
       mixed = (mixed ^ mixed >> 33) &* 0xc4ce_b9fe_1a85_ec53

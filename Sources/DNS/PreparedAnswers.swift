@@ -42,6 +42,26 @@ extension Zone {
     for referral in referrals { nodes[referral.node].referral = referral.answer }
   }
 
+  /// What a query for data of a node that stands in no other zone is answered with, if that was written out or can be
+  /// picked.
+  enum ShortAnswer: BitwiseCopyable {
+    case none
+    /// In `prepared.list`; negative ones are for the apex.
+    case prepared(Int, isNegative: Bool)
+    /// From this one of the zone's dynamic owners.
+    case made(Int)
+  }
+
+  @inline(__always) func shortAnswer(_ type: RecordType, at node: Int) -> ShortAnswer {
+    guard nodes[node].cut < 0 else { return .none }
+    let set = set(type, at: node)
+    if set >= 0 { return sets[set].prepared >= 0 ? .prepared(Int(sets[set].prepared), isNegative: false) : .none }
+    guard !nodes[node].hasAlias else { return .none }
+    let dynamic = nodes[node].dynamic
+    if dynamic >= 0 { return type == .a || type == .aaaa ? .made(Int(dynamic)) : .none }
+    return prepared.negative >= 0 ? .prepared(Int(prepared.negative), isNegative: true) : .none
+  }
+
   private func answers(
     sets found: inout [Int32], _ referrals: inout [(node: Int, answer: Int32)]
   ) -> PreparedAnswers {
@@ -135,20 +155,15 @@ extension Responder {
       prepared = zones.list[zone].prepared.negative
       base = label
     } else {
-      let set = zones.list[zone].set(type, at: node)
-      if set >= 0 {
-        prepared = zones.list[zone].sets[set].prepared
-      } else {
-        guard !found.hasAlias else { return nil }
-        if found.dynamic >= 0, type == .a || type == .aaaa {
-          response.isAuthoritative = true
-          response.subject = name.hashes[0]
-          return made(
-            zones, zone, zones.dynamicStarts[zone] &+ Int(found.dynamic), 12, view, client, places, &writer)
-        }
-        guard found.dynamic < 0 else { return nil }
-        prepared = zones.list[zone].prepared.negative
-        base = label
+      switch zones.list[zone].shortAnswer(type, at: node) {
+      case .none: return nil
+      case .prepared(let place, let isNegative):
+        prepared = Int32(truncatingIfNeeded: place)
+        if isNegative { base = label }
+      case .made(let dynamic):
+        response.isAuthoritative = true
+        response.subject = name.hashes[0]
+        return made(zones, zone, zones.dynamicStarts[zone] &+ dynamic, 12, view, client, places, &writer)
       }
     }
     guard prepared >= 0 else { return nil }

@@ -257,16 +257,15 @@ extension Responder {
     _ places: some PlaceSource, _ writer: inout MessageWriter
   ) -> ResponseCode {
     response.isFixed = false
-    guard index < view.sets.count, let set = view.sets[index] else { return .serverFailure }
+    guard index < view.sets.count, view.sets[index].isKnown else { return .serverFailure }
     var asker = Asker(client.address)
     // RFC 7871 §7.1.2: a source length of 0 asks not to be placed at all.
     if let subnet = query.extensions?.subnet { asker = Asker(subnet.address, length: Int(subnet.source)) }
     let family: IPAddress.Family = query.type == .aaaa ? .v6 : .v4
-    let picks = set.pick(
+    let picks = view.sets[index].pick(
       family, for: asker, places: places, turns: &turns, turn: view.turnStarts[index], random: &random)
     if query.extensions?.subnet != nil { response.scope = max(response.scope, picks.scope) }
-    var ttl = set.ttl
-    if case .alias(_, let limit) = zones.dynamicOwners[index].kind { ttl = min(ttl, limit) }
+    let ttl = min(view.sets[index].ttl, zones.dynamicLimits[index])
     guard picks.count > 0 else {
       if owner == 12, writer.knowsNoName { writer.remember(name, at: 12) }
       negative(zones, zone, &writer)
@@ -274,7 +273,7 @@ extension Responder {
     }
     let mark = writer.mark
     for place in 0..<picks.count {
-      let address = picks[place]
+      let address = view.sets[index].address(picks[place])
       writer.pointer(owner)
       writer.u16((family == .v4 ? RecordType.a : RecordType.aaaa).rawValue)
       writer.u16(RecordClass.internet.rawValue)

@@ -75,7 +75,7 @@ package struct Responder: ~Copyable {
   private var keys: [TransactionSigner] = []
   /// Signs what answers the last query, if that was signed and its signature right.
   package private(set) var signer: ResponseSigner?
-  private var limiter: RateLimiter?
+  var limiter: RateLimiter?
 
   package init(_ settings: Settings, seed: UInt64) {
     self.settings = settings

@@ -90,6 +90,25 @@ package struct Zone: Sendable {
     }
   }
 
+  /// The node of the name of this hash that stands from `start` to `end`, in either case; -1 when there is none.
+  @inline(__always) func find(_ hash: UInt64, _ bytes: Span<UInt8>, _ start: Int, _ end: Int) -> Int {
+    let mask = slots.count &- 1
+    var slot = Int(truncatingIfNeeded: hash) & mask
+    while true {
+      let entry = slots[slot]
+      if entry == 0 { return -1 }
+      if entry &>> 32 == hash &>> 32 {
+        let index = Int(truncatingIfNeeded: entry & 0xffff_ffff) &- 1
+        if Int(nodes[index].nameLength) == end &- start,
+          Octets.equal(lowercasing: bytes, at: start, keys.span, at: Int(nodes[index].nameStart), count: end &- start)
+        {
+          return index
+        }
+      }
+      slot = (slot &+ 1) & mask
+    }
+  }
+
   /// The set of a type at a node, by its index in `sets`; -1 when there is none.
   @inline(__always) func set(_ type: RecordType, at node: Int) -> Int {
     let start = Int(nodes[node].setStart)

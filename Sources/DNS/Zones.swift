@@ -10,7 +10,9 @@ package struct Zones: Sendable {
   package let dynamicOwners: [Zone.DynamicOwner]
   private let slots: [UInt64]
   /// Bit n: there is an apex of n labels (63: or more), so that other suffixes cost nothing.
-  private let depths: UInt64
+  let depths: UInt64
+  /// The most seconds that each dynamic owner's answers may be kept.
+  let dynamicLimits: [UInt32]
 
   /// The first of two zones with one apex wins.
   package init(_ zones: [Zone] = [], signers: [Name: ZoneSigner] = [:]) {
@@ -27,8 +29,22 @@ package struct Zones: Sendable {
     }
     dynamicStarts = starts
     dynamicOwners = owners
+    dynamicLimits = owners.map { if case .alias(_, let ttl) = $0.kind { ttl } else { .max } }
     slots = hashTable(list.map(\.apexHash))
     depths = list.reduce(0) { $0 | 1 << UInt64(min($1.apexLabels, 63)) }
+  }
+
+  /// The zone whose apex has this hash, and so nearly surely this name; -1: none.
+  @inline(__always) func find(_ hash: UInt64) -> Int {
+    let mask = slots.count &- 1
+    var slot = Int(truncatingIfNeeded: hash) & mask
+    while slots[slot] != 0 {
+      let entry = slots[slot]
+      let index = Int(truncatingIfNeeded: entry & 0xffff_ffff) &- 1
+      if entry &>> 32 == hash &>> 32, list[index].apexHash == hash { return index }
+      slot = (slot &+ 1) & mask
+    }
+    return -1
   }
 
   /// The zone with the longest apex that is a suffix of `name`, looking from `label` upwards.

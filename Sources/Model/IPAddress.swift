@@ -4,7 +4,18 @@
 /// low 32 bits of `low`. An IPv4-mapped IPv6 address (::ffff:a.b.c.d) is kept as
 /// IPv6; `unmapped` turns it into the IPv4 address that a dual-stack socket means.
 package struct IPAddress: Hashable, Sendable, BitwiseCopyable {
-  package enum Family: UInt8, Sendable, BitwiseCopyable { case v4, v6 }
+  package enum Family: UInt8, Sendable, BitwiseCopyable {
+    case v4, v6
+
+    /// PERF: the compiler's own is called through a table from other modules: 130 of 5,300 instructions of an answer
+    /// with three addresses.
+    @inlinable package static func == (left: Family, right: Family) -> Bool {
+      switch (left, right) {
+      case (.v4, .v4), (.v6, .v6): true
+      default: false
+      }
+    }
+  }
 
   package let high: UInt64
   package let low: UInt64

@@ -22,7 +22,9 @@ extension Worker {
       let received = batch.receive(from: fd, destinations: isWildcard)
       guard received.value > 0 else { return watch(socket) }
       counters.count(.datagrams, batch.count)
-      for index in 0..<batch.count { answer(index) }
+      var quick = 0
+      for index in 0..<batch.count { if answer(index) { quick &+= 1 } }
+      counters.count(.noError, quick)
       if batch.pending > 0 { _ = batch.send(through: fd) }
       // What has come since brings another event.
       if batch.count < Worker.few, !busy.contains(socket) { return }
@@ -42,20 +44,34 @@ extension Worker {
     busy.remove(at: place)
   }
 
-  @inline(__always) private mutating func answer(_ index: Int) {
+  /// Whether it was answered in place, which counts nothing.
+  @inline(__always) private mutating func answer(_ index: Int) -> Bool {
     guard !batch.isTruncated(index), let source = batch.source(index), source.port != 0 else {
       counters.count(.dropped)
       counters.count(.malformed)
-      return
+      return false
     }
+    let length = responder.answerInPlace(&batch, index, from: source.address, catalog, view)
+    if length > 0 { return batch.answer(index, count: length) }
     let outcome = responder.answer(batch, index, from: source.address, at: clock, catalog, view, into: &writer)
     count(outcome)
     if outcome == .respond { _ = batch.answer(index, writer.bytes, count: writer.count) }
+    return false
   }
 }
 
 /// Spans of a worker's own memory can be lent to its responder only where both are arguments.
 extension Responder {
+  @inline(__always) fileprivate mutating func answerInPlace(
+    _ batch: inout AnswerBatch, _ index: Int, from client: IPAddress, _ catalog: borrowing Catalog,
+    _ view: borrowing DynamicView
+  ) -> Int {
+    let count = batch.length(index)
+    var message = batch.message(index)
+    return answerInPlace(
+      &message, count, from: client, zones: catalog.zones, view: view, places: catalog.places)
+  }
+
   @inline(__always) fileprivate mutating func answer(
     _ batch: borrowing AnswerBatch, _ index: Int, from client: IPAddress, at moment: Moment,
     _ catalog: borrowing Catalog, _ view: borrowing DynamicView, into writer: inout MessageWriter

@@ -32,6 +32,8 @@ package import Model
   package private(set) var count = 0
   package private(set) var pending = 0
   private var hasControl = false
+  /// Whether an answer left by another slot than its question's.
+  private var isMoved = false
 
   package init() {
     let slots = AnswerBatch.slots
@@ -71,9 +73,19 @@ package import Model
   /// is empty.
   /// - Parameter destinations: whether the socket tells where each question was sent to (`Socket.listen`).
   package mutating func receive(from fd: Int32, destinations: Bool) -> Transfer {
-    let used = destinations == hasControl ? count : AnswerBatch.slots
-    hasControl = destinations
-    for slot in 0..<used { prepare(slot) }
+    if destinations != hasControl {
+      hasControl = destinations
+      for slot in 0..<AnswerBatch.slots { prepare(slot) }
+    } else if isMoved || hasControl {
+      for slot in 0..<count { prepare(slot) }
+    } else {
+      // PERF: only what answers and the kernel have written.
+      for slot in 0..<count {
+        unsafe pieces[slot].iov_len = AnswerBatch.questionRoom
+        unsafe messages[slot].header.msg_namelen = socklen_t(MemoryLayout<sockaddr_in6>.size)
+      }
+    }
+    isMoved = false
     count = 0
     pending = 0
     let received = unsafe sluice_recvmmsg(fd, messages, UInt32(AnswerBatch.slots), 0)
@@ -92,6 +104,21 @@ package import Model
     return unsafe _overrideLifetime(span, borrowing: self)
   }
 
+  /// A question, and room for its answer behind it: `answerRoom` bytes.
+  @_lifetime(&self)
+  package mutating func message(_ index: Int) -> MutableSpan<UInt8> {
+    check(index)
+    let span = unsafe MutableSpan(
+      _unsafeStart: memory + index * AnswerBatch.stride, count: AnswerBatch.answerRoom)
+    return unsafe _overrideLifetime(span, mutating: &self)
+  }
+
+  /// The bytes of a question.
+  package func length(_ index: Int) -> Int {
+    check(index)
+    return unsafe min(Int(messages[index].length), AnswerBatch.questionRoom)
+  }
+
   package func isTruncated(_ index: Int) -> Bool {
     check(index)
     return unsafe messages[index].header.msg_flags & Int32(MSG_TRUNC) != 0
@@ -106,16 +133,24 @@ package import Model
   /// Queues the answer to a question, which is gone then; false when it is longer than `answerRoom`. Questions are
   /// answered in their order, each once or never.
   package mutating func answer(_ index: Int, _ bytes: [UInt8], count length: Int) -> Bool {
+    guard length <= AnswerBatch.answerRoom, length <= bytes.count else { return false }
     check(index)
-    guard length <= AnswerBatch.answerRoom, length <= bytes.count, pending <= index else { return false }
+    unsafe bytes.withUnsafeBufferPointer { source in
+      unsafe (memory + index * AnswerBatch.stride).update(from: source.baseAddress!, count: length)
+    }
+    return answer(index, count: length)
+  }
+
+  /// The same for an answer that was written over its question.
+  package mutating func answer(_ index: Int, count length: Int) -> Bool {
+    check(index)
+    guard length <= AnswerBatch.answerRoom, pending <= index else { return false }
     // INVARIANT: `slot` is `index`, or was one of those before it, which are done with.
     let slot = pending
-    let target = unsafe memory + index * AnswerBatch.stride
-    unsafe bytes.withUnsafeBufferPointer { source in
-      unsafe target.update(from: source.baseAddress!, count: length)
-    }
-    unsafe pieces[slot] = iovec(iov_base: target, iov_len: length)
+    unsafe pieces[slot].iov_len = length
     if slot != index {
+      isMoved = true
+      unsafe pieces[slot].iov_base = UnsafeMutableRawPointer(memory + index * AnswerBatch.stride)
       unsafe messages[slot].header.msg_name = UnsafeMutableRawPointer(names + index)
       unsafe messages[slot].header.msg_namelen = messages[index].header.msg_namelen
     }

@@ -26,7 +26,7 @@ import Wire
     ) -> [Int] {
       let picks = set.pick(
         family, for: Asker(client, length: length), places: places, turns: &turns, turn: 0, random: &random)
-      return (0..<picks.count).map { Int(picks[$0].low & 0xffff) }
+      return (0..<picks.count).map { Int(set.address(picks[$0]).low & 0xffff) }
     }
   }
 

@@ -62,7 +62,7 @@ import Wire
       for resolver in 0..<count where expires[resolver] <= second {
         let picks = compiled.pick(
           .v4, for: Asker(.loopbackV4), places: NoPlaces(), turns: &turns, turn: 0, random: &random)
-        member[resolver] = Int(picks[0].low & 3)
+        member[resolver] = Int(compiled.address(picks[0]).low & 3)
         expires[resolver] = second + ttl[resolver]
       }
     }

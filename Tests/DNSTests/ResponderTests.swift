@@ -19,6 +19,31 @@ import Testing
     #expect(try #require(server.ask("b.c.ent.rich.test", .any)).authorities.map(\.type) == [.soa])
   }
 
+  /// `Server.ask` compares both ways; here is said which queries go the short one.
+  @Test func whatIsUsualIsAnsweredInPlace() throws {
+    let zone = try Self.zone(
+      "a-longer-name A 192.0.2.1\nm MX 1 a-longer-name\nalias CNAME m\n*.w TXT x\nsub NS ns.sub\nns.sub A 192.0.2.2\n",
+      balanced: ["b.z.test": "b"])
+    let set = BalancedSet(.init(.weighted, [.member(.init(IPAddress(192, 0, 2, 7)))]))
+    func isShort(_ name: String, _ type: RecordType, _ size: UInt16? = 1232, in zones: [Zone]? = nil) -> Bool {
+      let server = Server(zones ?? [zone], view: [CompiledSet(set)])
+      #expect(server.ask(name, type, udpSize: size) != nil)
+      return server.shortAnswers == 1
+    }
+    #expect(isShort("a-longer-name.z.test", .a) && isShort("A-Longer-NAME.z.TEST", .a, nil) && isShort("m.z.test", .mx))
+    #expect(isShort("m.z.test", .aaaa) && isShort("z.test", .soa) && isShort("z.test", .txt))
+    #expect(isShort("b.z.test", .a) && isShort("alias.z.test", .cname))
+    for (name, type) in [
+      ("nx.z.test", RecordType.a), ("x.w.z.test", .txt), ("alias.z.test", .a), ("ns.sub.z.test", .a),
+      ("sub.z.test", .ds),
+      ("z.test", .any), ("b.z.test", .aaaa), ("b.z.test", .txt), ("other.test", .a),
+    ] { #expect(!isShort(name, type), "\(name) \(type)") }
+    // The longest apex is whose a name is.
+    let below = try Self.zone("m MX 2 m\n", apex: "m.z.test")
+    #expect(isShort("m.m.z.test", .mx, in: [zone, below]) && isShort("m.z.test", .soa, in: [zone, below]))
+    #expect(!isShort("a-longer-name.m.z.test", .a, in: [zone, below]))
+  }
+
   @Test func chaosSpeaksByChoiceOnly() throws {
     func ask(_ settings: Responder.Settings, _ name: String) throws -> Message {
       let server = Server([], settings: settings)
