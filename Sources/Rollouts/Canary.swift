@@ -1,9 +1,7 @@
 internal import Model
 
-/// A canary's way through its steps, judged at every look by two sequential tests: errors, and slow answers.
-///
-/// "Slow" is a latency bucket above the control's 90th percentile, taken from blocks before the one it is used on, so
-/// that each test stays exact. At the last step there is no control left to compare with: it is held and then done.
+/// A canary's way through its steps, judged at every look by sequential tests of errors and of slow answers. At the last
+/// step there is no control left to compare with: it is held and then done.
 package struct Canary: Codable, Hashable, Sendable {
   package enum Phase: Codable, Hashable, Sendable {
     case running
@@ -37,19 +35,17 @@ package struct Canary: Codable, Hashable, Sendable {
   /// An index of `plan.steps`.
   package private(set) var step = 0
   package private(set) var errors: SequentialTest
-  package private(set) var slowness: SequentialTest
+  package private(set) var slowness: SlownessTest
   /// What each step showed; the last one is the present.
   package private(set) var history: [CanaryStep]
   /// Why the canary could not carry the next step; nil: it can, or nobody has asked yet.
   package private(set) var waiting: String?
-  /// The control's latencies so far, for the bound of what is slow.
-  private(set) var latencies: [UInt64] = []
 
   package init(_ plan: CanaryPlan, at now: Int64, into effects: inout [Effect]) {
     self.plan = plan
-    // Two tests share the risk.
+    // Both share the risk.
     errors = SequentialTest(alpha: plan.falsePositives / 2)
-    slowness = SequentialTest(alpha: plan.falsePositives / 2)
+    slowness = SlownessTest(alpha: plan.falsePositives / 2)
     history = [CanaryStep(share: plan.steps[0], since: now)]
     effects.append(.share(share))
   }
@@ -102,23 +98,22 @@ package struct Canary: Codable, Hashable, Sendable {
     }
   }
 
+  /// All answers of both sides so far.
+  private var past: CanaryBlock {
+    history.reduce(into: CanaryBlock(canary: .init(), control: .init())) { sum, step in
+      sum.canary += step.canary
+      sum.control += step.control
+    }
+  }
+
   private mutating func look(_ block: CanaryBlock, at now: Int64, into effects: inout [Effect]) {
+    slowness.observe(block, past: past)
     history[history.count - 1].canary += block.canary
     history[history.count - 1].control += block.control
     if block.canary.total > 0, block.control.total > 0 { history[history.count - 1].looks = looks + 1 }
     errors.observe(
       canary: .init(hits: block.canary.errors, total: block.canary.total),
       control: .init(hits: block.control.errors, total: block.control.total))
-    if let bound = slowBound {
-      slowness.observe(canary: Canary.slow(block.canary, bound), control: Canary.slow(block.control, bound))
-    }
-    if latencies.isEmpty {
-      latencies = block.control.latencies
-    } else {
-      for index in latencies.indices where index < block.control.latencies.count {
-        latencies[index] += block.control.latencies[index]
-      }
-    }
     // Also while paused: a bad canary must not stay where it is.
     if let why = verdict(block) { return rollBack(why, at: now, into: &effects) }
     guard phase == .running, now - since >= plan.hold.milliseconds else { return }
@@ -132,8 +127,8 @@ package struct Canary: Codable, Hashable, Sendable {
   /// Why it must end; nil: it may go on.
   private func verdict(_ block: CanaryBlock) -> String? {
     if block.carrying == 0 { return "no backend of version \(plan.version) is up" }
-    if errors.isWorse { return evidence("errors", errors) }
-    if slowness.isWorse { return evidence("slow answers", slowness) }
+    if errors.isWorse { return evidence("errors", errors, errors.alpha) }
+    if slowness.isWorse { return evidence("slow answers", slowness.leading, slowness.alpha) }
     let own = history[history.count - 1].canary
     if let most = plan.mostErrors, own.total >= CanaryPlan.fewest, Double(own.errors) > most * Double(own.total) {
       return "errors: canary \(Canary.percent(own.errors, own.total)), and at most \(Canary.percent(most)) are allowed"
@@ -183,26 +178,10 @@ package struct Canary: Codable, Hashable, Sendable {
     effects.append(.note("rolled back: \(why)"))
   }
 
-  /// The first bucket above the control's 90th percentile; nil before there are a hundred answers.
-  private var slowBound: Int? {
-    let total = latencies.reduce(0, +)
-    guard total >= 100 else { return nil }
-    var seen: UInt64 = 0
-    for (index, count) in latencies.enumerated() {
-      seen += count
-      if seen * 10 >= total * 9 { return index + 1 }
-    }
-    return nil
-  }
-
-  private static func slow(_ side: CanaryBlock.Side, _ bound: Int) -> SequentialTest.Count {
-    .init(hits: side.latencies.dropFirst(bound).reduce(0, +), total: side.latencies.reduce(0, +))
-  }
-
-  private func evidence(_ what: String, _ test: SequentialTest) -> String {
+  private func evidence(_ what: String, _ test: SequentialTest, _ alpha: Double) -> String {
     func percent(_ count: SequentialTest.Count) -> String { Canary.percent(count.hits, count.total) }
     return "\(what): canary \(percent(test.canary)), control \(percent(test.control)), "
-      + "with at most \(test.alpha) chance of a false alarm"
+      + "with at most \(alpha) chance of a false alarm"
   }
 
   private static func percent(_ hits: UInt64, _ total: UInt64) -> String {

@@ -95,14 +95,19 @@ extension Canary {
         return false
       }
     }
-    guard errors.isSound, slowness.isSound else { return false }
-    return KeptRollout.isSound(latencies)
+    return errors.isSound && slowness.isSound
   }
 }
 
 extension CanaryBlock.Side {
   fileprivate var isSound: Bool {
     KeptRollout.isSound(total) && KeptRollout.isSound(errors) && KeptRollout.isSound(latencies)
+  }
+}
+
+extension SlownessTest {
+  fileprivate var isSound: Bool {
+    alpha >= 1e-9 && alpha < 1 && tests.count == SlownessTest.quantiles.count && tests.allSatisfy(\.isSound)
   }
 }
 

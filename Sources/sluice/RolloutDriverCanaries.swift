@@ -120,7 +120,7 @@ extension RolloutReport {
       version: canary.plan.version, share: canary.share, plan: canary.plan.steps, samples: canary.plan.samples,
       falseAlarms: canary.plan.falsePositives,
       steps: canary.history.map { .init($0, now: now) },
-      tests: [.init("errors", canary.errors), .init("slow answers", canary.slowness)])
+      tests: [.init("errors", canary.errors), .init("slow answers", canary.slowness.leading)])
   }
 }
 
