@@ -13,6 +13,8 @@ package enum LogField: String, Hashable, Sendable, CaseIterable {
   case connect = "connect_us"
   case firstByte = "first_byte_us"
   case duration = "duration_us"
+  /// Of a sampled request.
+  case id
   case reason, detail
 }
 

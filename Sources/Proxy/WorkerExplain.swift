@@ -40,9 +40,11 @@ extension Worker {
         var explanation = Explanation(worker: number, generation: current.generation)
         explanation.path = sample.request.path
         explanation.pool = sample.request.pool
+        explanation.route = sample.route
         // One is explained, a list is not.
         if id != nil { explanation.picks = sample.picks.map { $0.decision.explained(chosen: $0.chosen) } }
-        return SampledRequest(request: sample.request, explanation: explanation)
+        return SampledRequest(
+          request: sample.request, explanation: explanation, routes: sample.routes, question: sample.question)
       }
       order.answer.withLock { $0 = found }
     }

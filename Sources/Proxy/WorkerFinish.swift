@@ -66,11 +66,11 @@ extension Worker {
     if state.copy != Exchange.none { dropCopy(of: exchange, .copiesCut) }
     counters.add(state.listener, .inFlight, -1)
     if state.flags.contains(.grpc) { countCall(exchange) }
-    if state.flags.contains(.sampled) { finishSample(exchange) }
     if state.kind == .http {
       counters.requestTimes.record(state.listener, nanoseconds: now.nanoseconds - state.started)
     }
     writeLog(exchange)
+    if state.flags.contains(.sampled) { finishSample(exchange) }
     buffers.release(&exchanges[exchange].request)
     buffers.release(&exchanges[exchange].log)
     buffers.release(&exchanges[exchange].trailers)

@@ -3,6 +3,7 @@ import Kernel
 import Model
 import Reactor
 import TLS
+import Telemetry
 
 /// The access log: one JSON object a line.
 extension Worker {
@@ -140,10 +141,20 @@ extension Worker {
       log.block.append(",\"first_byte_us\":")
       log.block.append(decimal: UInt64(max(0, firstByte - started) / 1000))
     }
+    if exchanges[exchange].flags.contains(.sampled) { logID(exchange) }
     log.block.append(",\"reason\":\"")
     log.block.append(exchanges[exchange].ending.text)
     log.block.append("\"}\n")
     log.endLine()
+  }
+
+  /// By which a sampled request is found again. Apart, so that all others pay one comparison.
+  @inline(never)
+  private mutating func logID(_ exchange: UInt32) {
+    guard let id = samples[exchange]?.request.id else { return }
+    log.block.append(",\"id\":\"")
+    log.block.append(json: id)
+    log.block.append("\"")
   }
 }
 

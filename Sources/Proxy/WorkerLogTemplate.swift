@@ -1,6 +1,7 @@
 import Kernel
 import Model
 import Reactor
+import Telemetry
 
 /// What a line says, for a template; negative or nil: nothing.
 struct LogLine {
@@ -20,6 +21,7 @@ struct LogLine {
   var connect: Int64 = -1
   var firstByte: Int64 = -1
   var duration: Int64 = -1
+  var id: String?
   var reason: StaticString
   var detail: StaticString?
 
@@ -49,6 +51,7 @@ extension Worker {
     if state.connectedAt > 0 { line.connect = max(0, state.connectedAt - state.triedAt) / 1000 }
     if state.firstByte > 0 { line.firstByte = max(0, state.firstByte - state.started) / 1000 }
     line.duration = max(0, Clock.now().nanoseconds - state.started) / 1000
+    if state.flags.contains(.sampled) { line.id = samples[exchange]?.request.id }
     write(line, request: state.log)
   }
 
@@ -97,6 +100,7 @@ extension Worker {
     case .connect: append(line.connect)
     case .firstByte: append(line.firstByte)
     case .duration: append(line.duration)
+    case .id: if let id = line.id { log.block.append(json: id) } else { dash() }
     case .reason: log.block.append(line.reason)
     case .detail: if let detail = line.detail { log.block.append(detail) } else { dash() }
     }

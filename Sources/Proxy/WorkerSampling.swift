@@ -12,6 +12,11 @@ struct Sample {
   /// Of its backend's part.
   let child: UInt64
   var picks: [(decision: Decision, chosen: Int?)] = []
+  /// The rules at that time, and what they were asked; the head is empty where it was too long to be kept.
+  let routes: [Route]
+  let question: ExplainQuestion
+  /// Of `routes`, the one that was taken.
+  var route = 0
   /// A new trace: what the client sent of another is not passed on.
   let isRestarted: Bool
 }
@@ -53,11 +58,17 @@ extension Worker {
       request.state = incoming.text(head.fields[line].valueRange)
     }
     request.listener = listener.model.name
-    samples[exchange] = Sample(request: request, child: random.next() | 1, isRestarted: parent == nil)
+    let question = ExplainQuestion(
+      listener: listener.model.name, head: head.length <= Worker.sampledHead ? incoming.array(0..<head.length) : [],
+      source: streams[client].source.address)
+    samples[exchange] = Sample(
+      request: request, child: random.next() | 1, routes: listener.model.routes, question: question,
+      isRestarted: parent == nil)
     exchanges[exchange].flags.insert(.sampled)
   }
 
   private static let sampledPath = 512
+  private static let sampledHead = 8_192
 
   /// W3C Trace Context §3.2: exactly one line, or the trace begins anew.
   private mutating func traceParent() -> TraceContext? {
@@ -138,6 +149,7 @@ extension Worker {
     sample.request.ended = wall
     let listener = snapshot(of: state.epoch).listeners[Int(state.listener)]
     sample.request.route = listener?.actions[Int(state.route)].name
+    sample.route = Int(state.route)
     sample.request.status = Int(state.status)
     sample.request.ending = state.ending.text.description
     sample.request.tries = Int(state.tries)
@@ -159,7 +171,7 @@ extension ByteRegion {
   /// A copy, as text.
   func text(_ range: Range<Int>) -> String { String(decoding: array(range), as: UTF8.self) }
 
-  private func array(_ range: Range<Int>) -> [UInt8] {
+  fileprivate func array(_ range: Range<Int>) -> [UInt8] {
     let bytes = bytes(range)
     var result: [UInt8] = []
     result.reserveCapacity(bytes.count)

@@ -1,7 +1,7 @@
 package import Model
 
 /// A request that nobody sent, to be explained.
-package struct ExplainQuestion: Sendable {
+package struct ExplainQuestion: Hashable, Sendable {
   package var listener: String
   /// A whole HTTP/1.1 head; empty: a connection of a TCP listener.
   package var head: [UInt8]
@@ -99,9 +99,14 @@ package struct Explanation: Hashable, Sendable {
 package struct SampledRequest: Hashable, Sendable {
   package var request: TracedRequest
   package var explanation: Explanation
+  /// The rules at that time, and what they were asked; an empty head was too long to be kept.
+  package var routes: [Route]
+  package var question: ExplainQuestion
 
-  package init(request: TracedRequest, explanation: Explanation) {
+  package init(request: TracedRequest, explanation: Explanation, routes: [Route], question: ExplainQuestion) {
     self.request = request
     self.explanation = explanation
+    self.routes = routes
+    self.question = question
   }
 }

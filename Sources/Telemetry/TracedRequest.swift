@@ -24,6 +24,8 @@ package struct TracedRequest: Hashable, Sendable {
   package var state = ""
   package var span: UInt64
   package var requestID: String?
+  /// What it is called in the access log: its own id, where it has one.
+  package var id: String { requestID ?? context.traceID }
   /// Microseconds since 1970.
   package var started: Int64
   package var ended: Int64 = 0

@@ -13,17 +13,20 @@ extension Operations {
     let question = ExplainQuestion(
       listener: listener.name, head: listener.transport == .http ? target.head : [], source: target.source)
     let found = node.ports.explain.request(question)
-    let tried = listener.routes.prefix(found.route.map { $0 + 1 } ?? listener.routes.count)
-    let rules = tried.enumerated().map { index, route in
+    return ExplainReport(found, listener: listener.name, rules: rules(listener.routes, question, until: found.route))
+  }
+
+  /// The rules that were tried, up to the one that was taken.
+  private func rules(_ routes: [Route], _ question: ExplainQuestion, until taken: Int?) -> [ExplainReport.Rule] {
+    routes.prefix(taken.map { $0 + 1 } ?? routes.count).enumerated().map { index, route in
       let mismatch: String? =
-        index == found.route ? nil : node.ports.explain.mismatch(route, question) ?? "an earlier one was taken"
+        index == taken ? nil : node.ports.explain.mismatch(route, question) ?? "an earlier one was taken"
       return ExplainReport.Rule(number: index + 1, name: route.name, action: route.words, mismatch: mismatch)
     }
-    return ExplainReport(found, listener: listener.name, rules: rules)
   }
 
   func samples() async -> SamplesReport {
-    SamplesReport(samples: node.ports.explain.samples(nil).map { SamplesReport.Sample($0, isExplained: false) })
+    SamplesReport(samples: node.ports.explain.samples(nil).map { SamplesReport.Sample($0, rules: nil) })
   }
 
   func explain(sample id: String) async throws(AdminError) -> SamplesReport {
@@ -33,7 +36,13 @@ extension Operations {
         .notFound, "no sampled request has the id \(id)",
         hint: "`sluice explain --recent` lists those that are kept; `tracing.sample` says how many are")
     }
-    return SamplesReport(samples: found.map { SamplesReport.Sample($0, isExplained: true) })
+    return SamplesReport(
+      samples: found.map { sample in
+        // Of a head that was too long to be kept, only the rule that was taken is known.
+        let tried =
+          sample.question.head.isEmpty ? [] : rules(sample.routes, sample.question, until: sample.explanation.route)
+        return SamplesReport.Sample(sample, rules: tried)
+      })
   }
 }
 
@@ -159,7 +168,8 @@ extension Explanation.Pick {
 }
 
 extension SamplesReport.Sample {
-  fileprivate init(_ sample: SampledRequest, isExplained: Bool) {
+  /// - Parameter rules: nil: it is not to be explained.
+  fileprivate init(_ sample: SampledRequest, rules: [ExplainReport.Rule]?) {
     let request = sample.request
     let date = Date(timeIntervalSince1970: Double(request.started) / 1_000_000)
     self.init(
@@ -168,6 +178,6 @@ extension SamplesReport.Sample {
       host: request.host, path: request.path, client: "\(SocketAddress.ip(request.client))", status: request.status,
       seconds: Double(request.ended - request.started) / 1e6, backend: request.lastTry?.backend, tries: request.tries,
       reason: request.ending,
-      explanation: isExplained ? ExplainReport(sample.explanation, listener: request.listener, rules: []) : nil)
+      explanation: rules.map { ExplainReport(sample.explanation, listener: request.listener, rules: $0) })
   }
 }

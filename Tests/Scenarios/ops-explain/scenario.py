@@ -152,6 +152,30 @@ def recorded(s, node):
     stop.set()
     for thread in threads:
         thread.join()
+    with s.fact("the rules that were tried are told as for a request that is not sent"):
+        for number, path in enumerate(paths):
+            trace = f"{(1 << 64) + number:032x}"
+            get(s.port("web"), path, host="api.example.com", headers=[("traceparent", f"00-{trace}-{PARENT}-01"), ("Cookie", "cart=1")])
+            (one,) = json.loads(node.must("explain", "--request", trace, "--json"))["samples"]
+            live = explain(s, node, path, "Cookie: cart=1", host="api.example.com")
+            equal(one["explanation"]["rules"], live["rules"], path)
+            ensure(live["rules"], f"no rules for {path}")
+    with s.fact("a line of the access log leads to it, and only lines of sampled requests have an id"):
+        line = node.wait_logged(lambda entry: "id" in entry and entry["path"] == paths[-1], "a sampled request")
+        (one,) = json.loads(node.must("explain", "--request", line["id"], "--json"))["samples"]
+        equal((one["requestID"], one["path"], one["backend"]), (line["id"], line["path"], line["backend"]), "the request")
+        get(s.port("web"), "/turn?unsampled")
+        entry = node.wait_logged(lambda entry: entry["path"] == "/turn?unsampled", "one that is not sampled")
+        ensure("id" not in entry, entry)
+    with s.fact("the rules are those of its time, also after a reload"):
+        before = json.loads(node.must("explain", "--request", line["id"], "--json"))["samples"][0]["explanation"]["rules"]
+        text = node.config.read_text()
+        node.config.write_text(text.replace("      - { name: old,", "      - { name: added, match: { path: /added }, pool: turns }\n      - { name: old,"))
+        node.must("reload")
+        after = json.loads(node.must("explain", "--request", line["id"], "--json"))["samples"][0]["explanation"]["rules"]
+        equal(after, before, "rules")
+        node.config.write_text(text)
+        node.must("reload")
     with s.fact("it is found by its request id too, listed, and told in words"):
         one = json.loads(node.must("explain", "--recent", "--json"))["samples"][-1]
         equal(len(one["requestID"]), 32, "request id")
