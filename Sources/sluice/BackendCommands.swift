@@ -33,7 +33,7 @@ struct OrderOptions: ParsableArguments {
 
   func show(_ report: BackendReport, _ raw: [UInt8]) {
     if json { return print(String(decoding: raw, as: UTF8.self), terminator: "") }
-    print(
+    Terminal.printNow(
       "\(backend.pool)/\(report.name) is \(report.state), weight \(report.weight) (\(report.effectiveWeight) in effect), \(report.inFlight) in flight"
     )
   }
@@ -45,7 +45,17 @@ struct DrainCommand: AsyncParsableCommand {
 
   @OptionGroup var options: OrderOptions
 
-  func run() async throws { try await reportingFailures { try await options.send(.drain) } }
+  @Option(help: ArgumentHelp("Return when nothing of it is under way; fail after so many.", valueName: "seconds"))
+  var wait: Int?
+
+  func run() async throws {
+    try await reportingFailures {
+      try await options.send(.drain)
+      guard let wait else { return }
+      var waiting = DrainWait(options.socket.node, options.backend)
+      try await waiting.run(seconds: wait, isSilent: options.json)
+    }
+  }
 }
 
 struct ReadyCommand: AsyncParsableCommand {

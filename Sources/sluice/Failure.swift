@@ -30,10 +30,16 @@ enum Terminal {
     try? FileHandle.standardError.write(contentsOf: Data("\(text)\n".utf8))
   }
 
+  static var isInteractive: Bool { isatty(STDOUT_FILENO) == 1 && ProcessInfo.processInfo.environment["TERM"] != "dumb" }
+
+  /// A line in the place of the one before; only where somebody sits.
+  static func redraw(_ text: String) {
+    try? FileHandle.standardOutput.write(contentsOf: Data("\r\(text)\u{1B}[K".utf8))
+  }
+
   /// Whether standard output shows colours.
   static var hasColours: Bool {
-    let environment = ProcessInfo.processInfo.environment
-    return isatty(STDOUT_FILENO) == 1 && environment["NO_COLOR"] == nil && environment["TERM"] != "dumb"
+    isInteractive && ProcessInfo.processInfo.environment["NO_COLOR"] == nil
   }
 }
 

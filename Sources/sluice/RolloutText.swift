@@ -2,16 +2,12 @@ internal import Admin
 
 /// `sluice rollout status` for people.
 enum RolloutText {
-  private static let width = 30
-
   /// - Parameter isWhole: with all evidence.
   static func render(_ report: RolloutReport, colours: Bool, isWhole: Bool = false) -> String {
     if let canary = report.canary { return CanaryText.render(report, canary, colours: colours, isWhole: isWhole) }
     let done = report.backends.count { $0.step == "done" }
-    let all = max(1, report.backends.count)
-    let bar = String(repeating: "#", count: width * done / all).padding(toLength: width)
     var text = "pool \(report.pool.printable)  \(report.phase)\(report.direction == "back" ? ", going back" : "")"
-    text += "  [\(bar)] \(done) of \(report.backends.count)\n"
+    text += "  \(ProgressBar.text(done, of: report.backends.count)) \(done) of \(report.backends.count)\n"
     if let reason = report.reason { text += "  \(reason.printable)\n" }
     if let waiting = report.waiting { text += "  waits: \(waiting.printable)\n" }
     if report.phase == "paused" {
@@ -34,11 +30,5 @@ enum RolloutText {
       ])
     }
     return text + table.render(colours: colours)
-  }
-}
-
-extension String {
-  fileprivate func padding(toLength width: Int) -> String {
-    self + String(repeating: ".", count: max(0, width - count))
   }
 }

@@ -55,9 +55,13 @@ def under_load(s, node):
 
 def in_flight(s, node, slow):
     with s.fact("what is in flight on a draining backend finishes"), Wire(s.port("slow")) as wire:
-        wire.send("GET /delay/800 HTTP/1.1\r\nHost: x\r\n\r\n")
+        wire.send("GET /delay/3000 HTTP/1.1\r\nHost: x\r\n\r\n")
         name = wait(lambda: next((n for n in slow if slow[n].concurrent), None), "the request is at a backend")
-        node.must("drain", f"slow/{name}")
+        hasty = node.cli("drain", f"slow/{name}", "--wait", "0")
+        equal((hasty.returncode, "still has 1 in flight" in hasty.stderr), (1, True), f"drain --wait 0: {hasty.stderr}")
+        told = node.must("drain", f"slow/{name}", "--wait", "20")
+        ensure(told.splitlines()[-1].endswith("0 in flight"), told)
+        equal(node.backend("slow", name)["inFlight"], 0, "in flight when the command returns")
         equal(wire.response().status, 200, "status")
         node.must("ready", f"slow/{name}")
 
