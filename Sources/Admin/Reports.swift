@@ -9,13 +9,16 @@ package struct EventsReport: Codable, Hashable, Sendable {
     /// What it is about: a "pool/backend", a listener, or empty for the node.
     package var subject: String
     package var message: String
+    /// The event that led to it; none: it came from outside, as the message says.
+    package var cause: UInt64?
 
-    package init(id: UInt64, time: String, kind: String, subject: String, message: String) {
+    package init(id: UInt64, time: String, kind: String, subject: String, message: String, cause: UInt64? = nil) {
       self.id = id
       self.time = time
       self.kind = kind
       self.subject = subject
       self.message = message
+      self.cause = cause
     }
   }
 

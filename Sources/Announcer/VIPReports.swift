@@ -34,7 +34,9 @@ extension VIPLoop {
       (kind, message) = (.verified, "somebody else still answers for \(list) (asked \(attempt) times)")
     case .handoverRefused: (kind, message) = (.vip, "the addresses cannot be handed over")
     }
-    say(VIPReport(vip: name, kind: kind, message: message))
+    var said = VIPReport(vip: name, kind: kind, message: message)
+    if case .priority = report { said.isOwnDoing = true }
+    say(said)
   }
 
   private mutating func changed(_ from: RouterState, _ to: RouterState, _ reason: Reason, _ place: Place) {
@@ -57,11 +59,21 @@ extension VIPLoop {
       case .backup: .backup
       case .initialize: reason == .shutdown ? .backup : .fault
       }
-    say(VIPReport(vip: member.vip.name, kind: kind, message: message))
+    var said = VIPReport(vip: member.vip.name, kind: kind, message: message)
+    said.isOwnDoing = reason.isOwnDoing
+    say(said)
   }
 }
 
 extension Reason {
+  /// Whether the node may have led to it; of silence and resignations nobody can say.
+  fileprivate var isOwnDoing: Bool {
+    switch self {
+    case .outranked, .fault, .recovered, .handover, .group: true
+    case .started, .shutdown, .owner, .silence, .resignation: false
+    }
+  }
+
   fileprivate var words: String {
     switch self {
     case .started: "started"

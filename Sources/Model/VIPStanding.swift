@@ -76,6 +76,8 @@ package struct VIPReport: Hashable, Sendable {
   package var vip: String
   package var kind: Kind
   package var message: String
+  /// It follows from what the node has said of its tracks, or of a handover.
+  package var isOwnDoing = false
 
   package init(vip: String, kind: Kind, message: String) {
     self.vip = vip

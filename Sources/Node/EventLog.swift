@@ -54,6 +54,8 @@ package struct Event: Hashable, Codable, Sendable {
   /// "pool/backend", or empty for the node itself.
   package var subject: String
   package var message: String
+  /// The event that led to it; nil: it came from outside (a probe, a peer, an operator), as its message says.
+  package var cause: UInt64?
 }
 
 /// The last events, oldest first; what is older is forgotten.
@@ -64,10 +66,15 @@ package struct EventLog: Sendable {
 
   package init(capacity: Int = 1_000) { self.capacity = capacity }
 
-  package mutating func append(_ kind: Event.Kind, _ subject: String, _ message: String, at time: Int64) {
-    let event = Event(id: next, time: time, kind: kind, subject: subject, message: message)
+  /// - Returns: the event's number.
+  @discardableResult
+  package mutating func append(
+    _ kind: Event.Kind, _ subject: String, _ message: String, because cause: UInt64? = nil, at time: Int64
+  ) -> UInt64 {
+    let event = Event(id: next, time: time, kind: kind, subject: subject, message: message, cause: cause)
     if ring.count < capacity { ring.append(event) } else { ring[Int((next - 1) % UInt64(capacity))] = event }
     next += 1
+    return event.id
   }
 
   /// Goes on where an earlier process stopped.

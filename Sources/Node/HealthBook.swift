@@ -17,6 +17,8 @@ package struct HealthBook: Sendable {
   /// Grows with everything that changes how a backend stands.
   package private(set) var revision: UInt64 = 0
   package private(set) var remarks: [Remark] = []
+  /// Whose verdict has another state since this was asked.
+  private var turned: Set<BackendKey> = []
   /// The last line of an agent that was not understood, so that it is told once.
   private var badLines: [BackendKey: AgentLineError] = [:]
 
@@ -162,6 +164,11 @@ package struct HealthBook: Sendable {
     }
   }
 
+  mutating func takeTurned() -> [BackendKey] {
+    defer { turned = [] }
+    return Array(turned)
+  }
+
   package mutating func takeRemarks() -> [Remark] {
     defer { remarks = [] }
     return remarks
@@ -171,7 +178,10 @@ package struct HealthBook: Sendable {
     for effect in effects {
       switch effect {
       case .backend(_, .restated): break
-      case .backend(_, .changed), .backend(_, .warmed): revision += 1
+      case .backend(let backend, .changed):
+        revision += 1
+        turned.insert(BackendKey(pool: pool, backend: backend))
+      case .backend(_, .warmed): revision += 1
       case .backend(let backend, .agent(let standing)):
         revision += 1
         remarks.append(.agent(BackendKey(pool: pool, backend: backend), standing))

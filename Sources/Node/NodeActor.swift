@@ -37,6 +37,7 @@ package actor Node {
   /// How it stood when another process took over, whose counters go on from there: nobody shall see them fall.
   var lastSnapshot: NodeSnapshot?
   var log = EventLog()
+  var causes = CauseBook()
   private let started: Instant
   /// Until when first verdicts are waited for; nil before `begin`.
   private var patience: Instant?
@@ -73,15 +74,17 @@ package actor Node {
   // MARK: The one door
 
   /// Takes a change in.
+  /// - Parameter cause: the event that led to it, where it is not an operator's word.
   /// - Throws: with everything as it was before.
-  package func apply(_ change: Change) throws(Refusal) {
+  package func apply(_ change: Change, because cause: UInt64? = nil) throws(Refusal) {
     // The timer of `run` may now be too late.
     defer { if nextDeadline != nil { post(.tick) } }
-    try take(change)
+    try take(change, because: cause)
   }
 
-  private func take(_ change: Change) throws(Refusal) {
+  private func take(_ change: Change, because cause: UInt64? = nil) throws(Refusal) {
     let now = ports.now()
+    let before = world
     switch change {
     case .load(let topology):
       ports.bgp.prepare(topology.bgp)
@@ -93,19 +96,25 @@ package actor Node {
     case .bgp(let report): take(report)
     case .site(let name, let order):
       try commit(at: now) { (truth) throws(Refusal) in _ = try truth.observe(change, at: now) }
-      record(.override, nil, "site \(name): \(order)")
+      let event = record(.override, nil, "site \(name): \(order)", because: cause)
+      causes.note(order, site: name, event, at: now)
+      tellStandings(after: before, at: now)
       share(order, for: name)
       keepOrders()
     case .drift(let key, let reason):
       try commit(at: now) { (truth) throws(Refusal) in _ = try truth.observe(change, at: now) }
-      record(.drifting, key, reason ?? "as its pool's others again")
+      let event = record(.drifting, key, reason ?? "as its pool's others again", because: cause)
+      tellStandings(after: before, because: event, at: now)
     case .split(let pool, let split):
       try commit(at: now) { (truth) throws(Refusal) in _ = try truth.observe(change, at: now) }
-      record(.rollout, subject: pool, split.map { "\($0)" } ?? "clients go where the file says")
+      let words = split.map { "\($0)" } ?? "clients go where the file says"
+      tellStandings(after: before, because: record(.rollout, subject: pool, words, because: cause), at: now)
       reconcileAnnouncements(at: now)
     case .override(let key, let order):
       try commit(at: now) { (truth) throws(Refusal) in _ = try truth.observe(change, at: now) }
-      record(.override, key, order.description)
+      let event = record(.override, key, order.description, because: cause)
+      causes.note(order, key, event, at: now)
+      tellStandings(after: before, because: event, at: now)
       share(order, for: key)
       keepOrders()
       reconcileAnnouncements(at: now)
@@ -116,6 +125,8 @@ package actor Node {
       let isNews = try truth.observe(change, at: now)
       if isNews { isDirty = true }
       if change == .tick { keepOrders() }
+      let turned = truth.takeTurned()
+      if phase == .serving { tellVerdicts(turned, at: now) }
       // First of all: routers need longer to act than workers.
       if phase == .serving, isNews || announcements.nextDeadline.map({ $0 <= now }) == true {
         reconcileAnnouncements(at: now)
@@ -241,17 +252,16 @@ package actor Node {
   }
 
   /// An event that happened outside: a file that could not be read.
-  package func note(_ kind: Event.Kind, _ message: String) { record(kind, nil, message) }
-
-  /// The same with a subject of its own.
-  func note(_ kind: Event.Kind, _ subject: String, _ message: String) {
-    log.append(kind, subject, message, at: ports.wallClock())
+  /// - Returns: its number.
+  @discardableResult
+  package func note(_ kind: Event.Kind, _ message: String, because cause: UInt64? = nil) -> UInt64 {
+    record(kind, nil, message, because: cause)
   }
 
   // MARK: Publishing
 
   private func load(_ topology: Topology, at now: Instant) throws(Refusal) {
-    let before = world?.generation
+    let old = world
     var dropped: [(key: BackendKey, reason: String)] = []
     let overrides = truth.overrides
     let vipsBefore = Set(truth.topology.vips.map(\.name))
@@ -264,10 +274,13 @@ package actor Node {
       record(.refused, nil, "reload refused: \(error)")
       throw error
     }
-    if let world, world.generation != before {
-      record(.applied, nil, "generation \(world.generation)")
+    if let world, world.generation != old?.generation {
+      let event = record(.applied, nil, "generation \(world.generation)")
+      for (key, reason) in dropped { record(.dropped, key, "override dropped: \(reason)", because: event) }
+      tellStandings(after: old, because: event, at: now)
+    } else {
+      for (key, reason) in dropped { record(.dropped, key, "override dropped: \(reason)") }
     }
-    for (key, reason) in dropped { record(.dropped, key, "override dropped: \(reason)") }
     takeBack(overrides)
     adoptSiteWords(except: sitesBefore, at: now)
     adoptVIPMoves(except: vipsBefore)
@@ -293,6 +306,7 @@ package actor Node {
   }
 
   func publishIfDue(at now: Instant) {
+    let before = world
     switch phase {
     case .draining: return
     case .starting:
@@ -300,7 +314,8 @@ package actor Node {
       do {
         try publish(at: now)
         phase = .serving
-        record(.serving, nil, "generation \(world?.generation ?? 0)")
+        let event = record(.serving, nil, "generation \(world?.generation ?? 0)")
+        tellStandings(after: before, because: event, at: now)
         reconcileAnnouncements(at: now)
       } catch {
         startFailure = error
@@ -312,6 +327,7 @@ package actor Node {
       guard isDirty, now >= notBefore else { return }
       do {
         try publish(at: now)
+        tellStandings(after: before, at: now)
       } catch {
         record(.refused, nil, "world refused: \(error)")
         notBefore = now + Node.retry
@@ -329,8 +345,6 @@ package actor Node {
       return
     }
     do { try ports.applyWorld(next) } catch { throw .dataPlane("\(error)") }
-    recordVerdicts(from: world, to: next)
-    recordSites(from: world, to: next)
     world = next
     isDirty = false
     notBefore = now + Node.spacing
@@ -355,20 +369,6 @@ package actor Node {
 
   // MARK: The log
 
-  private func recordVerdicts(from old: World?, to new: World) {
-    let before = old?.byKey() ?? [:]
-    for (key, standing) in new.byKey().sorted(by: { ($0.key.pool, $0.key.backend) < ($1.key.pool, $1.key.backend) }) {
-      guard before[key]?.verdict.state != standing.verdict.state else { continue }
-      record(Event.Kind(standing.verdict.state), key, standing.verdict.reason)
-    }
-  }
-
-  private func recordSites(from old: World?, to new: World) {
-    for (name, site) in new.sites.sorted(by: { $0.key < $1.key }) where old?.sites[name]?.state != site.state {
-      record(site.isUp ? .up : .down, nil, "site \(name) is \(site.state.rawValue): \(site.reason)")
-    }
-  }
-
   private func record(_ remark: HealthBook.Remark) {
     switch remark {
     case .ejectionRefused(let key, let reason): record(.spared, key, "not ejected, too few would be left: \(reason)")
@@ -379,11 +379,13 @@ package actor Node {
     }
   }
 
-  func record(_ kind: Event.Kind, subject: String, _ message: String) {
-    log.append(kind, subject, message, at: ports.wallClock())
+  @discardableResult
+  func record(_ kind: Event.Kind, subject: String, _ message: String, because cause: UInt64? = nil) -> UInt64 {
+    log.append(kind, subject, message, because: cause, at: ports.wallClock())
   }
 
-  func record(_ kind: Event.Kind, _ key: BackendKey?, _ message: String) {
-    log.append(kind, key.map { "\($0.pool)/\($0.backend)" } ?? "", message, at: ports.wallClock())
+  @discardableResult
+  func record(_ kind: Event.Kind, _ key: BackendKey?, _ message: String, because cause: UInt64? = nil) -> UInt64 {
+    record(kind, subject: key.map { "\($0.pool)/\($0.backend)" } ?? "", message, because: cause)
   }
 }

@@ -35,9 +35,10 @@ extension Node {
     if let bgp, phase != .starting {
       heedSites(bgp)
       let connections = announcements.leaving == nil ? 0 : ports.openConnections()
+      let before = Dictionary(uniqueKeysWithValues: announcements.entries.map { ($0.name, $0.level) })
       let news = announcements.judge(
         bgp, truth.plan(after: world, at: now), vips: truth.heldVIPs, connections: connections, at: now)
-      for entry in news { noteAnnouncement(entry) }
+      for entry in news { noteAnnouncement(entry, because: cause(of: entry, since: before[entry.name], at: now)) }
       order.routes = announcements.routes(bgp)
       // Others wait for the answer.
       if bgp.guardsLastSite { tellPeers() }
@@ -111,20 +112,20 @@ extension Node {
 
   func take(_ report: BGPReport) {
     switch report {
-    case .peer(let peer, let event): if let event { note(.bgp, "speaker \(peer.name)", event) }
-    case .gone(let name): note(.bgp, "speaker \(name)", "gone")
-    case .trouble(let text): note(.bgp, "", text)
+    case .peer(let peer, let event): if let event { record(.bgp, subject: "speaker \(peer.name)", event) }
+    case .gone(let name): record(.bgp, subject: "speaker \(name)", "gone")
+    case .trouble(let text): record(.bgp, nil, text)
     }
   }
 
-  private func noteAnnouncement(_ entry: AnnouncementBook.Entry) {
+  private func noteAnnouncement(_ entry: AnnouncementBook.Entry, because cause: UInt64?) {
     let kind: Event.Kind =
       switch entry.level {
       case .announced: .announced
       case .degraded: .degraded
       case .withdrawn: .withdrawn
       }
-    note(kind, "announcement \(entry.name)", entry.reason)
+    record(kind, subject: "announcement \(entry.name)", entry.reason, because: cause)
   }
 
   package func announcementsView() -> AnnouncementsView {
@@ -138,7 +139,7 @@ extension Node {
     // Nobody to tell, nothing to wait for.
     guard await ports.bgp.peers().contains(where: \.isEstablished) else { return }
     try? take(.drain, at: ports.now())
-    note(.draining, "", "routers are asked to prefer others, then to forget us")
+    note(.draining, "routers are asked to prefer others, then to forget us")
     while announcements.leaving != .withdrawn {
       try? await Task.sleep(for: .milliseconds(20))
       reconcileAnnouncements(at: ports.now())
@@ -150,7 +151,7 @@ extension Node {
   package func planRestart() throws(Refusal) {
     guard truth.topology.bgp?.gracefulRestart != nil else { throw .noGracefulRestart }
     isRestarting = true
-    note(.draining, "", "planned restart: routers keep the routes")
+    note(.draining, "planned restart: routers keep the routes")
   }
 
   package var farewell: BGPFarewell { isRestarting ? .restart : .shutdown("sluice stops") }

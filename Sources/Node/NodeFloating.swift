@@ -149,12 +149,14 @@ extension Node {
       _ = try next.apply(.move(address, move.target), settings)
       say(try words(for: next, settings))
     } catch {
-      return record(.floating, subject: move.failover.name, "cannot follow health: \(error)")
+      record(.floating, subject: move.failover.name, "cannot follow health: \(error)")
+      return
     }
     floating.table = next
     floating.isSaved = false
     floating.moves += 1
-    record(.floating, subject: "\(address)", "mapped to \(move.target), by \(move.failover.name)")
+    let led = causes.latest(pools: [move.failover.pool], isWell: nil, hysteresis: .zero, at: ports.now())
+    record(.floating, subject: "\(address)", "mapped to \(move.target), by \(move.failover.name)", because: led)
   }
 
   private func saveFloating() async {

@@ -115,7 +115,7 @@ extension Node {
         (try? truth.observe(.override(key, order), at: now)) == true
       else { continue }
       isDirty = true
-      record(.override, key, "\(order), said on \(register.stamp.node)")
+      causes.note(order, key, record(.override, key, "\(order), said on \(register.stamp.node)"), at: now)
     }
     guard !news.isEmpty else { return }
     keepOrders()

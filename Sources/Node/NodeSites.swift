@@ -42,7 +42,8 @@ extension Node {
       (try? truth.observe(.site(register.key.pool, order), at: now)) == true
     else { return }
     isDirty = true
-    record(.override, nil, "site \(register.key.pool): \(order), said on \(register.stamp.node)")
+    let event = record(.override, nil, "site \(register.key.pool): \(order), said on \(register.stamp.node)")
+    causes.note(order, site: register.key.pool, event, at: now)
   }
 
   /// What was said of sites that have just come.

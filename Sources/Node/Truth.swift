@@ -157,6 +157,7 @@ package struct Truth: Sendable {
     }
   }
 
+  mutating func takeTurned() -> [BackendKey] { health.takeTurned() }
   package mutating func takeRemarks() -> [HealthBook.Remark] { health.takeRemarks() }
   package mutating func takePaces() -> [BackendKey: Bool] { health.takePaces() }
 

@@ -89,7 +89,7 @@ extension Node {
     guard members.contains(where: { truth.handovers[$0] != wish }) else { return }
     for member in members { truth.handovers[member] = wish }
     let words = "ordered: \(wish?.rawValue ?? "as configured"), said on \(register.stamp.node)"
-    log.append(.vip, vip, words, at: ports.wallClock())
+    causes.note(vip: vip, isWell: wish == .claim, record(.vip, subject: vip, words), at: ports.now())
     if let world { orderVIPs(world) }
   }
 

@@ -35,7 +35,12 @@ extension Node {
     switch change {
     case .report(let report):
       noteFloating(report)
-      log.append(Event.Kind(report.kind), report.vip, report.message, at: ports.wallClock())
+      let now = ports.now()
+      let event = record(
+        Event.Kind(report.kind), subject: report.vip, report.message, because: cause(of: report, at: now))
+      if report.kind == .active || report.kind == .backup || report.kind == .fault || report.isOwnDoing {
+        causes.note(vip: report.vip, isWell: report.kind == .active, event, at: now)
+      }
       if truth.note(report), phase == .serving { reconcileAnnouncements(at: ports.now()) }
       tellPeers()
     case .handover(let name, let wish):
@@ -45,7 +50,9 @@ extension Node {
         truth.handovers[member] = wish
         if wish == nil { share(nil, of: member) }
       }
-      log.append(.vip, name, wish.map { "ordered: \($0.rawValue)" } ?? "ordered: as configured", at: ports.wallClock())
+      let words = wish.map { "ordered: \($0.rawValue)" } ?? "ordered: as configured"
+      let event = record(.vip, subject: name, words)
+      causes.note(vip: name, isWell: wish == .claim, event, at: ports.now())
       if let world { orderVIPs(world) }
     }
   }

@@ -1,4 +1,4 @@
-import Model
+package import Model
 
 /// Whether the conditions of announcements hold, in words.
 extension BGPAnnouncement {
@@ -10,6 +10,15 @@ extension BGPAnnouncement {
     }
     guard let degrade, degrade.conditions.firstMissing(world, vips) == nil else { return (.withdrawn, missing) }
     return (.degraded, missing)
+  }
+
+  /// Everything whose health it looks at.
+  package func dependencies(_ topology: Topology) -> (pools: Set<String>, vips: Set<String>) {
+    let all = conditions + (degrade?.conditions ?? [])
+    let vips = all.compactMap { condition -> String? in
+      if case .vip(let name) = condition.subject { name } else { nil }
+    }
+    return (Set(all.flatMap { $0.pools(topology) }), Set(vips))
   }
 }
 

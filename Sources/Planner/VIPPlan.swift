@@ -49,6 +49,24 @@ extension Planner {
   }
 }
 
+extension VIP {
+  /// The pools by which its tracks fail.
+  package func trackedPools(_ topology: Topology) -> Set<String> {
+    var pools: Set<String> = []
+    for track in tracks {
+      switch track.subject {
+      case .pool(let name): pools.insert(name)
+      case .listener(let name):
+        for listener in topology.listeners where listener.name == name {
+          pools.formUnion(listener.routes.flatMap(\.action.namedPools))
+        }
+      case .interface, .script: break
+      }
+    }
+    return pools
+  }
+}
+
 /// A tracked program of a VIP.
 package struct VIPScriptKey: Hashable, Sendable {
   package var vip: String

@@ -58,7 +58,8 @@ struct EventsCommand: AsyncParsableCommand {
 
   private func text(_ event: EventsReport.Event) -> String {
     let subject = event.subject.isEmpty ? "" : "\(event.subject)  "
-    return "\(event.time)  \(event.kind.padding(to: 9))  \(subject)\(event.message.printable)"
+    let cause = event.cause.map { "  ← #\($0)" } ?? ""
+    return "\(event.time)  #\(event.id)  \(event.kind.padding(to: 9))  \(subject)\(event.message.printable)\(cause)"
   }
 
   private func encoded(_ event: EventsReport.Event) throws -> String {

@@ -144,7 +144,7 @@ extension EventsReport.Event {
     self.init(
       id: event.id, time: date.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true)),
       kind: event.kind.rawValue,
-      subject: event.subject, message: event.message)
+      subject: event.subject, message: event.message, cause: event.cause)
   }
 }
 

@@ -164,7 +164,17 @@ actor RolloutDriver {
     }
     runs[pool]?.rollout = next.rollout
     runs[pool]?.intents = next.intents
-    await carryOut(effects, pool)
+    await carryOut(effects, pool, because: await fall(next.rollout, before.rollout))
+  }
+
+  /// The event of the backend that a rollout has just stopped for; nil: it has not, or not for its health.
+  private func fall(_ rollout: Rollout, _ before: Rollout) async -> UInt64? {
+    for (item, old) in zip(rollout.items, before.items) where item.step != old.step {
+      let key = BackendKey(pool: rollout.plan.pool, backend: item.backend)
+      if case .failed = item.step, case .verifying = old.step { return await node.fall(of: key) }
+      if case .failed = item.step, case .soaking = old.step { return await node.fall(of: key) }
+    }
+    return nil
   }
 
   /// What cannot be kept is not begun: after a crash nobody would know of it.
@@ -175,14 +185,16 @@ actor RolloutDriver {
     await node.note(.rollout, "\(pool): paused: \(reason)")
   }
 
-  func carryOut(_ effects: [RolloutEffect], _ pool: String) async {
+  /// - Parameter cause: the event that led to them.
+  func carryOut(_ effects: [RolloutEffect], _ pool: String, because cause: UInt64? = nil) async {
     var given = false
+    var cause = cause
     for effect in effects {
       switch effect {
-      case .drain(let backend): given = await fulfil(.drain, pool, backend) || given
-      case .admit(let backend): given = await fulfil(.ready, pool, backend) || given
+      case .drain(let backend): given = await fulfil(.drain, pool, backend, because: cause) || given
+      case .admit(let backend): given = await fulfil(.ready, pool, backend, because: cause) || given
       case .update(let backend, let direction): await update(backend, direction, pool)
-      case .note(let text): await node.note(.rollout, "\(pool): \(text)")
+      case .note(let text): cause = await node.note(.rollout, "\(pool): \(text)", because: cause)
       }
     }
     // So that an order of later is not undone by a restart. Where it fails, the next state says it.
@@ -190,9 +202,11 @@ actor RolloutDriver {
   }
 
   /// - Returns: whether the backend has the state.
-  func fulfil(_ state: AdministrativeState, _ pool: String, _ backend: String) async -> Bool {
+  func fulfil(_ state: AdministrativeState, _ pool: String, _ backend: String, because cause: UInt64? = nil) async
+    -> Bool
+  {
     do {
-      try await node.apply(.override(BackendKey(pool: pool, backend: backend), .state(state)))
+      try await node.apply(.override(BackendKey(pool: pool, backend: backend), .state(state)), because: cause)
     } catch {
       await node.note(.rollout, "\(pool): \(backend) cannot be set to \(state.rawValue): \(error)")
       return false

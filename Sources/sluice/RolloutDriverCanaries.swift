@@ -25,6 +25,7 @@ extension RolloutDriver {
     }
     runs[plan.pool] = nil
     canaries[plan.pool] = CanaryRun(canary)
+    // Its division of the clients is told already.
     await node.note(.rollout, "\(plan.pool): canary of version \(plan.version) begun")
     keepLooking()
   }
@@ -35,8 +36,8 @@ extension RolloutDriver {
     else {
       throw AdminError(.conflict, "the canary of \(pool) is over", hint: "`sluice rollout canary` begins another")
     }
-    await node.note(.rollout, "\(pool): order: \(order.rawValue)")
-    await handle(.order(order), canary: pool)
+    let event = await node.note(.rollout, "\(pool): order: \(order.rawValue)")
+    await handle(.order(order), canary: pool, because: event)
   }
 
   func look(at snapshot: NodeSnapshot, canary pool: String) async {
@@ -47,11 +48,11 @@ extension RolloutDriver {
     await handle(.looked(block), canary: pool)
   }
 
-  private func handle(_ event: Canary.Event, canary pool: String) async {
-    await inTurn { await $0.take(event, canary: pool) }
+  private func handle(_ event: Canary.Event, canary pool: String, because cause: UInt64? = nil) async {
+    await inTurn { await $0.take(event, canary: pool, because: cause) }
   }
 
-  private func take(_ event: Canary.Event, canary pool: String) async {
+  private func take(_ event: Canary.Event, canary pool: String, because cause: UInt64?) async {
     guard let before = canaries[pool]?.canary else { return }
     if isHeld, case .looked = event { return }
     let now = node.ports.wallClock()
@@ -74,12 +75,11 @@ extension RolloutDriver {
       }
     }
     canaries[pool]?.canary = next
-    for effect in effects {
-      switch effect {
-      case .share: await divide(pool, next)
-      case .note(let text): await node.note(.rollout, "\(pool): \(text)")
-      }
-    }
+    var cause = cause
+    if case .rolledBack = next.phase, cause == nil { cause = await node.fall(of: next.plan.version, in: pool) }
+    // What is decided is told before what is done for it.
+    for case .note(let text) in effects { cause = await node.note(.rollout, "\(pool): \(text)", because: cause) }
+    for case .share in effects { await divide(pool, next, because: cause) }
   }
 
   private func keep(_ canary: Canary, _ pool: String) async -> String? {
@@ -87,9 +87,9 @@ extension RolloutDriver {
     return await keep(KeptRollout(canary, serve: serve), pool)
   }
 
-  func divide(_ pool: String, _ canary: Canary) async {
+  func divide(_ pool: String, _ canary: Canary, because cause: UInt64? = nil) async {
     do {
-      try await node.apply(.split(pool: pool, canary.split))
+      try await node.apply(.split(pool: pool, canary.split), because: cause)
     } catch {
       await node.note(.rollout, "\(pool): its clients cannot be divided: \(error)")
     }

@@ -290,7 +290,14 @@ const kinds = { up: "good", serving: "good", applied: "good", warming: "warn", e
 function addEvent(event) {
   const list = $("events");
   const when = element("time", { dateTime: event.time, textContent: event.time.slice(11, 19) });
-  list.prepend(element("li", {}, when, element("b", { className: kinds[event.kind] || "", textContent: event.kind }), element("span", { textContent: event.subject }), element("span", { className: "dim", textContent: event.message })));
+  const row = element("li", { id: `event-${event.id}`, tabIndex: -1 }, when, element("b", { className: kinds[event.kind] || "", textContent: event.kind }), element("span", { textContent: event.subject }), element("span", { className: "dim", textContent: event.message }));
+  // What led to it; not a link any more where that row is gone.
+  if (event.cause) row.append(element("a", { href: `#event-${event.cause}`, textContent: `← #${event.cause}`, onclick: click => {
+    click.preventDefault();
+    const cause = document.getElementById(`event-${event.cause}`);
+    if (cause) { cause.scrollIntoView({ block: "nearest" }); cause.focus(); }
+  } }));
+  list.prepend(row);
   while (list.children.length > 300) list.lastChild.remove();
 }
 

@@ -54,6 +54,10 @@ protocol bgp v6 {{ local 2001:db8:1::1 as 65000; neighbor 2001:db8:1::2 as 65001
         backends["10.0.0.11"].kill()
         wait(lambda: not gateways(tor, "203.0.113.1"), "it is gone", 10)
         s.figure("none of two", sluice.announcement("web")["reason"])
+    with s.fact("its event leads to the probe that failed"):
+        links = sluice.chain("withdrawn")
+        equal([kind for kind, _ in links], ["withdrawn", "down"], "what led to it")
+        ensure(links[1][1].endswith("/10.0.0.11:8080"), links)
     with s.fact("it returns when it has been well for up-after"):
         for address in backends:
             backends[address] = backend(s, node, address)

@@ -80,6 +80,16 @@ class Node:
             return found
         return wait(reached, f"{pool}/{name} is {verdict}", seconds)
 
+    def chain(self, kind):
+        """From the last event of a kind to the one that began it, by `cause`: their kinds and subjects."""
+        events = {event["id"]: event for event in self.api("GET", "/v1/events?after=0")[1]["events"]}
+        found = next((event for event in reversed(events.values()) if event["kind"] == kind), None)
+        links = []
+        while found:
+            links.append((found["kind"], found["subject"]))
+            found = events.get(found.get("cause"))
+        return links
+
     # MARK: command line
 
     def cli(self, *words, socket=None):

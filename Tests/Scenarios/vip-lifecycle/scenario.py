@@ -92,6 +92,8 @@ def example(s):
         s.figure("last backend dead -> address moved", f"{(time.monotonic() - begin) * 1000:.0f} ms")
         equal(vip(a)["priority"], 50)
         ensure(any("failing: pool web" in m for m in events(a, "vip")), f"{events(a, 'vip')}")
+        links = wait(lambda: (found := a.chain("backup")) and found[0][1] == "front" and found, "the event of the move", 5)
+        equal([kind for kind, _ in links], ["backup", "vip", "down"], "what led to it")
     with s.fact("where no node has a healthy backend the address stays with somebody"):
         next(p for p in s._processes if p.name == "origin-b").kill()
         wait(lambda: stage.owners() == "a", "the order of priorities holds again: a", 10)
