@@ -130,7 +130,7 @@ struct Worker: ~Copyable {
   var isHandedOver = false
   var isStopping = false
   var nextSweep: Int64 = 0
-  var nextRelief: Int64 = 0
+  var relief = Relief()
   var sweepTimer = Stream.none
   /// Clients behind a PROXY header: the destination that it names.
   var proxied: [UInt32: Endpoint] = [:]

@@ -56,6 +56,11 @@ extension Worker {
 
   mutating func readTrunk(_ index: UInt32) {
     let (number, generation) = (streams[index].trunk, streams.generation(index))
+    if buffers.isScarce {
+      // What many connections bring in one turn can be all that is left.
+      relieveBuffers()
+      guard isTrunk(index, number, generation), streams[index].phase == .trunk else { return }
+    }
     var budget = Worker.readBudget
     while streams[index].flags.contains(.readable) {
       guard budget > 0 else { return continueNextTurn(index) }

@@ -97,7 +97,8 @@ class Honest:
             s.figure(f"{kind} beside {beside}", f"{len(took)} times two requests", f"median {took[len(took) // 2] * 1000:.0f} ms", f"longest {took[-1] * 1000:.0f} ms")
         equal(self.failed[:3], [], f"{len(self.failed)} failures")
         ensure(len(self.took) == 2 and all(len(took) >= 5 for took in self.took.values()), "nobody was served")
-        ensure(max(took[-1] for took in self.took.values()) < 3, "somebody waited")
+        # The long form has as many requests at one nginx.
+        ensure(max(took[-1] for took in self.took.values()) < max(3, CONNECTIONS / 100), "somebody waited")
 
 
 def literal(fields):
