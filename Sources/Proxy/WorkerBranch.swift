@@ -74,6 +74,18 @@ extension Worker {
     return streams[branch].phase == .lingering ? .cancel : .internalError
   }
 
+  /// The client's branch of an exchange that is cut: it is told why. It is to be closed next.
+  mutating func cutBranch(_ exchange: UInt32, _ why: Ending) {
+    let state = exchanges[exchange]
+    let client = state.client
+    guard client != Stream.none, isBranch(client), engine.isOpen(client) else { return }
+    if state.phase == .tunnel, streams[client].flags.contains(.shut), streams[client].output.isEmpty {
+      // RFC 9113 §8.1: our side is complete, and no more is wanted.
+      return engine.unbind(client, reset: .noError)
+    }
+    engine.unbind(client, reset: why.resetCode(tunnel: state.phase == .tunnel ? state.flags : nil))
+  }
+
   // MARK: Reading
 
   /// Room that the framing of a chunk takes.

@@ -1,4 +1,5 @@
 import HTTP
+import HTTP2
 import Kernel
 import Model
 import Reactor
@@ -124,10 +125,20 @@ extension Worker {
       exchanges[exchange].ending = why
       let client = exchanges[exchange].client
       resetOnClose(client)
+      cutBranch(exchange, why)
+      refuseResponse(exchange, why)
       retireExchange(exchange)
       return close(client)
     }
+    refuseResponse(exchange, why)
     retryOrFail(exchange, why)
+  }
+
+  /// RFC 9113 §8.1.1: a malformed response is an error of its stream.
+  private mutating func refuseResponse(_ exchange: UInt32, _ why: Ending) {
+    let backend = exchanges[exchange].backend
+    guard why == .malformedResponse, backend != Stream.none, isBranch(backend) else { return }
+    engine.unbind(backend, reset: .protocolError)
   }
 
   private mutating func noteCut(_ exchange: UInt32, _ why: Ending) {
@@ -178,8 +189,15 @@ extension Worker {
     if exchanges[exchange].kind == .tunnel, why != .none, why != .clientClosed, exchanges[exchange].phase != .tunnel {
       log.failure(exchange: exchanges[exchange], source: streams[client].source, snapshot: current)
     }
+    cutBranch(exchange, why)
     retireExchange(exchange)
     close(client)
+  }
+
+  /// The client's bytes could not be given to it: it is gone, or there is no room for them.
+  mutating func undeliverable(_ exchange: UInt32) {
+    let client = exchanges[exchange].client
+    abort(exchange, isBranch(client) && engine.isOpen(client) ? .outOfBuffers : .clientClosed)
   }
 
   /// Counts a tunnel's bytes as they pass, since it may live for long.
@@ -218,10 +236,7 @@ extension Worker {
 
   private mutating func failOrCut(_ exchange: UInt32, _ why: Ending) {
     guard exchanges[exchange].flags.contains(.responding) else { return failExchange(exchange, status: 504, why) }
-    let client = exchanges[exchange].client
-    resetOnClose(client)
-    // RFC 9113 §7: to an HTTP/2 client whose window stays shut it is CANCEL, no fault of ours.
-    if why == .clientTimeout, isBranch(client) { streams[client].phase = .lingering }
+    resetOnClose(exchanges[exchange].client)
     abort(exchange, why)
   }
 

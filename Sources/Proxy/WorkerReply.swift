@@ -80,7 +80,7 @@ extension Worker {
     exchanges[exchange].flags.insert(.responseDone)
     if !keep { streams[client].flags.insert(.closing) }
     let delivery = deliverOutgoing(0..<outgoing.count, to: client)
-    guard delivery != .failed else { return abort(exchange, .clientClosed) }
+    guard delivery != .failed else { return undeliverable(exchange) }
     guard keep, delivery == .sent, !isBranch(client) else { return retireAndLinger(exchange) }
     if exchanges[exchange].flags.contains(.requestDone) { return finishAnswer(exchange) }
     // The rest of the body must be read before the next request can be.

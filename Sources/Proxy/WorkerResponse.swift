@@ -147,7 +147,7 @@ extension Worker {
       // An answer of our own may still follow, but not another backend's.
       exchanges[exchange].attempts = 0
       if deliverOutgoing(0..<outgoing.count, to: exchanges[exchange].client) == .failed {
-        return abort(exchange, .clientClosed)
+        return undeliverable(exchange)
       }
     }
     if length < incoming.count {
@@ -248,7 +248,7 @@ extension Worker {
     }
     outgoing.append(incoming, length..<incoming.count)
     guard !outgoing.overflowed, deliverOutgoing(0..<outgoing.count, to: exchanges[exchange].client) != .failed else {
-      return abort(exchange, .clientClosed)
+      return undeliverable(exchange)
     }
     exchanges[exchange].bytesOut += Int64(incoming.count - length)
     startTunnel(exchange)
@@ -331,7 +331,7 @@ extension Worker {
   /// After a piece of the response: done, or who is to move next.
   private mutating func settle(_ exchange: UInt32, _ delivery: Delivery) {
     switch delivery {
-    case .failed: abort(exchange, .clientClosed)
+    case .failed: undeliverable(exchange)
     case .held:
       // The client is to read: its idle time runs, the backend's rests.
       waitForClient(exchange)

@@ -33,9 +33,9 @@ FINE = ["200"]
 PONG = ["PONG"]
 
 
-def row(section, name, allowed, wanted_stream=None, raw=False):
+def row(section, name, allowed, wanted_stream=None, raw=False, listener="web"):
     def add(function):
-        ROWS.append((section, name, allowed, wanted_stream, raw, function))
+        ROWS.append((section, name, allowed, wanted_stream, raw, listener, function))
         return function
     return add
 
@@ -666,6 +666,54 @@ request("8.5", "CONNECT that is not allowed", ["405"], [(":method", "CONNECT"), 
 request("8441", ":protocol with GET", MALFORMED, [*GET, (":protocol", "websocket")])
 request("8441", "extended CONNECT without :path", MALFORMED, [(":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "http"), (":authority", "x")])
 request("8441", ":protocol that is unknown", MALFORMED + ["501"], [(":method", "CONNECT"), (":protocol", "foo"), *without(":method")])
+
+# --- 7 What a stream's end says
+
+def tunnel(h, target):
+    h.headers(1, [(":method", "CONNECT"), (":authority", f"{target}:1")], end=False)
+
+
+def websocket(h, path):
+    h.headers(1, [(":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "http"), (":path", path), (":authority", "x"),
+                  ("sec-websocket-version", "13")], end=False)
+
+
+def end(h):
+    """How stream 1 ends, whatever comes before that."""
+    found = h.read(lambda f: f.stream == 1 and (f.kind == RST_STREAM or f.kind in (HEADERS, DATA) and f.flags & END_STREAM))
+    return f"RST_STREAM {found.code}" if found.kind == RST_STREAM else "ended"
+
+
+def ends(section, name, code, function, listener="tunnels"):
+    @row(section, name, [code], 1, listener=listener)
+    def _(h):
+        function(h)
+        return end(h)
+
+
+ends("7", "an idle tunnel", "RST_STREAM CANCEL", lambda h: tunnel(h, "idle"))
+ends("7", "an idle WebSocket", "RST_STREAM CANCEL", lambda h: websocket(h, "/idle"))
+ends("7", "a tunnel whose server is done, and whose client says nothing", "ended", lambda h: tunnel(h, "done"))
+ends("8.5", "a tunnel whose server resets", "RST_STREAM CONNECT_ERROR", lambda h: tunnel(h, "reset"))
+ends("8441", "a WebSocket whose server resets", "RST_STREAM CANCEL", lambda h: websocket(h, "/reset"))
+ends("7", "a response that its server cuts", "RST_STREAM INTERNAL_ERROR", lambda h: h.headers(1, h.fields(path="/cut")))
+ends("7", "a response that its server stops sending", "RST_STREAM INTERNAL_ERROR", lambda h: h.headers(1, h.fields(path="/silent")))
+ends("7", "a response longer than its route allows", "RST_STREAM CANCEL", lambda h: h.headers(1, h.fields(path="/slow")))
+
+
+@row("7", "… and then RST_STREAM NO_ERROR, for more is not wanted", ["RST_STREAM NO_ERROR"], 1, listener="tunnels")
+def _(h):
+    tunnel(h, "done")
+    end(h)
+    return end(h)
+
+
+@row("7", "the connection outlives its streams' ends", PONG, listener="tunnels")
+def _(h):
+    tunnel(h, "reset")
+    end(h)
+    ping(h)
+
 
 # --- 10.5 Limits
 

@@ -274,6 +274,7 @@ def sockets(s, node, flood, deaf):
         h2.settle()
         socket_by_stream(h2, "/flood")
         code = ended(h2, 1)
+        equal(code, "CANCEL", "code")
         s.figure("a socket that is not read", f"{flood.sent / KIB:.0f} KiB sent by the server", f"RSS grew by {node.rss() - before} KiB", code)
         ensure(flood.sent < 16 << 20, f"{flood.sent} bytes were taken")
         ensure(h2.alive(), "the connection ended")
@@ -296,6 +297,7 @@ def sockets(s, node, flood, deaf):
         h2.headers(3, h2.fields(path="/fixed"))
         equal(h2.response(3, window=False)[0], 200, "status of another stream")
         code = ended(h2, 1)
+        equal(code, "CANCEL", "code")
         s.figure("a socket whose server does not read", f"{sent / KIB:.0f} KiB taken of the client", code)
         ensure(sent < 16 << 20, f"{sent} bytes were taken")
     with s.fact("the log says why both ended"):
