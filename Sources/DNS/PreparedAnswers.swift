@@ -73,18 +73,44 @@ extension Zone {
     result.negative = responder.prepare(RecordType(rawValue: 65_280), of: apex, zones, &writer, into: &result)
     for index in nodes.indices where result.bytes.count < Zone.mostPrepared {
       let node = nodes[index]
-      let owner = name(of: index)
       if node.cut >= 0 {
         guard Int(node.cut) == index else { continue }
-        referrals.append((index, responder.prepare(.a, of: owner, zones, &writer, into: &result)))
+        referrals.append((index, responder.prepare(.a, of: name(of: index), zones, &writer, into: &result)))
         continue
       }
       // A wildcard's own name can be asked for, but its answers are for names that it stands for.
       for set in Int(node.setStart)..<(Int(node.setStart) + Int(node.setCount)) where sets[set].type != .dname {
-        found[set] = responder.prepare(sets[set].type, of: owner, zones, &writer, into: &result)
+        found[set] =
+          plain(sets[set], into: &result)
+          ?? responder.prepare(sets[set].type, of: name(of: index), zones, &writer, into: &result)
       }
     }
     return result
+  }
+
+  /// A set without names that could be pointed to or have addresses: pointers to the question, and the records as they are.
+  /// nil: another set. No set's answer is moved, so its pointers need not be noted.
+  ///
+  /// PERF: most of a large zone: with all answers resolved, 18% of the time from exec to the first answer went here.
+  private func plain(_ set: RecordSet, into result: inout PreparedAnswers) -> Int32? {
+    let length = Int(set.end - set.start) + 2 * Int(set.count)
+    guard set.type.compressible == nil, set.type.additionalName == nil, length <= Zone.longestPrepared else {
+      return nil
+    }
+    let start = result.bytes.count
+    var position = Int(set.start)
+    while position < Int(set.end) {
+      let end = position + 10 + (Int(pool[position + 8]) << 8 | Int(pool[position + 9]))
+      result.bytes.append(0xc0)
+      result.bytes.append(12)
+      result.bytes += pool[position..<end]
+      position = end
+    }
+    result.list.append(
+      .init(
+        start: UInt32(start), length: UInt16(length), answers: set.count, authorities: 0, additionals: 0,
+        firstPointer: UInt32(result.pointers.count), pointers: 0))
+    return Int32(result.list.count - 1)
   }
 }
 

@@ -16,7 +16,7 @@ package struct RecordTextError: Error, Hashable, Sendable {
 enum RecordText {
   static func parse(_ type: RecordType, _ tokens: [ZoneToken], origin: Name?) throws(RecordTextError) -> [UInt8] {
     // RFC 3597 §5: any type may be written as opaque bytes, which must then fit the type.
-    if let first = tokens.first, first.bytes == Array("\\#".utf8), !first.isQuoted {
+    if let first = tokens.first, first.bytes.count == 2, first.bytes == Array("\\#".utf8), !first.isQuoted {
       let data = try opaque(tokens)
       guard RecordSchema.fields(of: type) == nil || !RecordPrinter.data(data, type: type).hasPrefix("\\#") else {
         throw RecordTextError(0, "these bytes are no \(type) record")

@@ -158,9 +158,11 @@ package struct Zone: Sendable {
 
   /// A record at the end of `pool`.
   mutating func append(_ type: RecordType, _ ttl: UInt32, _ data: ArraySlice<UInt8>) {
-    pool += [UInt8(type.rawValue >> 8), UInt8(truncatingIfNeeded: type.rawValue), 0, 1]
-    for shift in [24, 16, 8, 0] as [UInt32] { pool.append(UInt8(truncatingIfNeeded: ttl >> shift)) }
-    pool += [UInt8(data.count >> 8), UInt8(truncatingIfNeeded: data.count)]
+    // Type, class IN, TTL and length, the last byte lowest.
+    let head = UInt64(type.rawValue) << 48 | 1 << 32 | UInt64(ttl)
+    for shift in stride(from: 56, through: 0, by: -8) { pool.append(UInt8(truncatingIfNeeded: head >> UInt64(shift))) }
+    pool.append(UInt8(data.count >> 8))
+    pool.append(UInt8(truncatingIfNeeded: data.count))
     pool += data
   }
 

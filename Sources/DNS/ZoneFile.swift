@@ -77,7 +77,16 @@ package struct ZoneFile {
   /// PERF: those that were met; to read the same few words anew in each line was a tenth of reading a large zone.
   private var words: [[UInt8]: Word] = [:]
 
+  private var lastWord: (bytes: [UInt8], word: Word?) = ([], nil)
+
   private mutating func word(_ bytes: [UInt8]) -> Word? {
+    if bytes == lastWord.bytes { return lastWord.word }
+    let word = anyWord(bytes)
+    lastWord = (bytes, word)
+    return word
+  }
+
+  private mutating func anyWord(_ bytes: [UInt8]) -> Word? {
     if let known = words[bytes] { return known }
     let text = String(decoding: bytes, as: UTF8.self)
     let found = RecordClass(text).map(Word.class) ?? RecordType(text).map(Word.type)

@@ -107,11 +107,17 @@ struct ZoneTokenizer {
         token.bytes.append(byte)
       case UInt8(ascii: "\\"): try escaped(into: &token.bytes)
       default:
-        token.bytes.append(byte)
-        position += 1
+        let start = position
+        repeat { position += 1 } while position < bytes.count && ZoneTokenizer.isPlain(bytes[position])
+        token.bytes += bytes[start..<position]
       }
     }
     return token
+  }
+
+  /// Letters, digits and what names and addresses have between them: most of a file.
+  @inline(__always) private static func isPlain(_ byte: UInt8) -> Bool {
+    (byte | 0x20) &- UInt8(ascii: "a") < 26 || byte &- UInt8(ascii: "-") < 14
   }
 
   private mutating func quoted(into word: inout [UInt8]) throws(Failure) {

@@ -16,19 +16,24 @@ extension IPAddress: LosslessStringConvertible {
 
   static func parseV4(_ text: ArraySlice<UInt8>) -> UInt32? {
     var bits: UInt32 = 0
-    var quads = 0
-    for part in text.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false) {
-      guard (1...3).contains(part.count), part.count == 1 || part.first != UInt8(ascii: "0") else { return nil }
-      var value: UInt32 = 0
-      for byte in part {
-        guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) else { return nil }
-        value = value * 10 + UInt32(byte - UInt8(ascii: "0"))
+    var dots = 0
+    var value: UInt32 = 0
+    var digits = 0
+    for byte in text {
+      if byte == UInt8(ascii: ".") {
+        guard digits > 0, dots < 3 else { return nil }
+        bits = bits << 8 | value
+        dots += 1
+        (value, digits) = (0, 0)
+        continue
       }
+      // No zero before another digit.
+      guard byte &- UInt8(ascii: "0") < 10, digits == 0 || value > 0 else { return nil }
+      value = value * 10 + UInt32(byte - UInt8(ascii: "0"))
+      digits += 1
       guard value < 256 else { return nil }
-      bits = bits << 8 | value
-      quads += 1
     }
-    return quads == 4 ? bits : nil
+    return dots == 3 && digits > 0 ? bits << 8 | value : nil
   }
 
   static func parseV6(_ text: ArraySlice<UInt8>) -> (UInt64, UInt64)? {
