@@ -37,7 +37,7 @@ extension Worker {
       order.explanation.withLock { $0 = found }
     case .samples(let id):
       let found = recent.find(id).map { sample in
-        var explanation = Explanation(worker: number, generation: current.generation)
+        var explanation = Explanation(worker: number, generation: sample.generation)
         explanation.path = sample.request.path
         explanation.pool = sample.request.pool
         explanation.route = sample.route

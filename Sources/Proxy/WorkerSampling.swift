@@ -15,6 +15,7 @@ struct Sample {
   /// The rules at that time, and what they were asked; the head is empty where it was too long to be kept.
   let routes: [Route]
   let question: ExplainQuestion
+  let generation: UInt64
   /// Of `routes`, the one that was taken.
   var route = 0
   /// A new trace: what the client sent of another is not passed on.
@@ -63,7 +64,7 @@ extension Worker {
       source: streams[client].source.address)
     samples[exchange] = Sample(
       request: request, child: random.next() | 1, routes: listener.model.routes, question: question,
-      isRestarted: parent == nil)
+      generation: current.generation, isRestarted: parent == nil)
     exchanges[exchange].flags.insert(.sampled)
   }
 

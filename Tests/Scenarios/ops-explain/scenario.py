@@ -168,12 +168,12 @@ def recorded(s, node):
         entry = node.wait_logged(lambda entry: entry["path"] == "/turn?unsampled", "one that is not sampled")
         ensure("id" not in entry, entry)
     with s.fact("the rules are those of its time, also after a reload"):
-        before = json.loads(node.must("explain", "--request", line["id"], "--json"))["samples"][0]["explanation"]["rules"]
+        before = json.loads(node.must("explain", "--request", line["id"], "--json"))["samples"][0]["explanation"]
         text = node.config.read_text()
         node.config.write_text(text.replace("      - { name: old,", "      - { name: added, match: { path: /added }, pool: turns }\n      - { name: old,"))
         node.must("reload")
-        after = json.loads(node.must("explain", "--request", line["id"], "--json"))["samples"][0]["explanation"]["rules"]
-        equal(after, before, "rules")
+        after = json.loads(node.must("explain", "--request", line["id"], "--json"))["samples"][0]["explanation"]
+        equal((after["rules"], after["generation"]), (before["rules"], before["generation"]), "rules and generation")
         node.config.write_text(text)
         node.must("reload")
     with s.fact("it is found by its request id too, listed, and told in words"):
