@@ -314,8 +314,8 @@ package actor Node {
       do {
         try publish(at: now)
         phase = .serving
-        let event = record(.serving, nil, "generation \(world?.generation ?? 0)")
-        tellStandings(after: before, because: event, at: now)
+        tellStandings(after: before, at: now)
+        record(.serving, nil, "generation \(world?.generation ?? 0)")
         reconcileAnnouncements(at: now)
       } catch {
         startFailure = error

@@ -16,6 +16,8 @@ actor RolloutDriver {
     var traffic = PoolTraffic()
     /// States that are to be given yet.
     var intents: [String: AdministrativeState] = [:]
+    /// The event of its begin, or of its going on.
+    var begun: UInt64?
   }
 
   let node: Node
@@ -47,6 +49,8 @@ actor RolloutDriver {
       (runs[plan.pool], canaries[plan.pool]) = before
       throw RolloutDriver.notKept(reason)
     }
+    let event = await node.note(.rollout, "\(plan.pool): begun, \(plan.backends.count) backends")
+    runs[plan.pool]?.begun = event
     keepLooking()
   }
 
@@ -189,12 +193,15 @@ actor RolloutDriver {
   func carryOut(_ effects: [RolloutEffect], _ pool: String, because cause: UInt64? = nil) async {
     var given = false
     var cause = cause
+    // What is decided is told before what is done for it.
+    for case .note(let text) in effects { cause = await node.note(.rollout, "\(pool): \(text)", because: cause) }
+    cause = cause ?? runs[pool]?.begun
     for effect in effects {
       switch effect {
       case .drain(let backend): given = await fulfil(.drain, pool, backend, because: cause) || given
       case .admit(let backend): given = await fulfil(.ready, pool, backend, because: cause) || given
       case .update(let backend, let direction): await update(backend, direction, pool)
-      case .note(let text): cause = await node.note(.rollout, "\(pool): \(text)", because: cause)
+      case .note: break
       }
     }
     // So that an order of later is not undone by a restart. Where it fails, the next state says it.

@@ -71,11 +71,16 @@ extension RolloutDriver {
   private func resume(_ pool: String) async {
     guard var run = runs[pool] else { return }
     let intents = run.intents
-    if isUnderWay(pool) { await node.note(.rollout, "\(pool): goes on after a restart") }
+    if isUnderWay(pool) {
+      let event = await node.note(.rollout, "\(pool): goes on after a restart")
+      runs[pool]?.begun = event
+    }
     var effects: [RolloutEffect] = []
     run.rollout.recover(at: node.ports.wallClock(), into: &effects)
     runs[pool]?.rollout = run.rollout
-    for (backend, state) in intents.sorted(by: { $0.key < $1.key }) { _ = await fulfil(state, pool, backend) }
+    for (backend, state) in intents.sorted(by: { $0.key < $1.key }) {
+      _ = await fulfil(state, pool, backend, because: runs[pool]?.begun)
+    }
     await carryOut(effects, pool)
     if let run = runs[pool] { _ = await keep(KeptRollout(run), pool) }
   }

@@ -74,6 +74,24 @@ private func report(_ kind: VIPReport.Kind, _ message: String, own: Bool) -> Cha
     #expect(try await chain(node, from: .active) == [.active])
   }
 
+  @Test func aSiteIsDownForTheAddressThatFailed() async throws {
+    let key = BackendKey(pool: Site.pool(of: "eu"), backend: "10.0.0.1")
+    let (node, _) = try await servingNode(
+      .sample(backends: 1) {
+        var pool = $0.pools[0]
+        pool.name = key.pool
+        pool.backends[0].name = key.backend
+        $0.pools.append(pool)
+        var names = NameService()
+        names.sites = [Site(name: "eu", addresses: [IPAddress(10, 0, 0, 1)])]
+        $0.names = names
+      })
+    try await node.apply(.probe(.failed(key)))
+    let last = try #require(await node.events(after: 0).events.last)
+    #expect(last.message.hasPrefix("site eu is down"))
+    #expect(try await chain(node, from: .down) == [.down, .down])
+  }
+
   @Test func whatIsLongPastLedToNothing() async throws {
     let (node, fake) = try await servingNode(.sample(backends: 2, announcing))
     try await node.apply(.probe(.failed(.web(1))))

@@ -295,8 +295,9 @@ def good(s, node, fleet, load, flags):
         equal(set(load.seen), {"2"}, "versions")
     with s.fact("the events tell it"):
         text = node.must("events")
-        for word in ("web: b0: updated", "web: b9: done", "web: completed"):
+        for word in ("web: begun", "web: b0: updated", "web: b9: done", "web: completed"):
             contains(text, word)
+        equal([kind for kind, _ in node.chain("override")][:2], ["override", "rollout"], "who drained and admitted")
 
 
 def bad(s, node, fleet, load, flags):
@@ -306,6 +307,7 @@ def bad(s, node, fleet, load, flags):
         found = over(node, "paused")
         contains(found["reason"], "b0: it is not up: ")
         equal(node.backend("web", "b0")["state"], "drain", "state of b0")
+        wait(lambda: [kind for kind, _ in node.chain("rollout")] == ["rollout", "down"], "the pause leads to b0's verdict", 5)
         contains(node.must("rollout", "status"), "resume")
     with s.fact("a rollback undoes the one that was touched, and no other"):
         fleet.calls.clear()
