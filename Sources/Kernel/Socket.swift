@@ -168,6 +168,19 @@ package enum Socket {
     _ = unsafe setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &value, socklen_t(MemoryLayout<timeval>.size))
   }
 
+  /// Bytes that must be there before the socket tells of them (`SO_RCVLOWAT`); its end it tells of at once.
+  package static func setLowWater(_ fd: Int32, bytes: Int32) {
+    try? set(fd, SOL_SOCKET, SO_RCVLOWAT, bytes)
+  }
+
+  /// Bytes that were received and not yet read.
+  package static func unreadBytes(_ fd: Int32) -> Int {
+    var count: Int32 = 0
+    // SAFETY: the call writes an `int`.
+    guard unsafe ioctl(fd, UInt(FIONREAD), &count) == 0 else { return 0 }
+    return Int(count)
+  }
+
   static func set(_ fd: Int32, _ level: Int32, _ option: Int32, _ value: Int32) throws(Errno) {
     var value = value
     // SAFETY: the option's value is an `int`, read during the call.

@@ -117,6 +117,8 @@ struct Worker: ~Copyable {
   var waitingCopies: [UInt32] = []
   /// Streams that have more to read than one turn allows.
   var ready: [UInt64] = []
+  /// By token, patient streams that are waited for: when to look at what is there (WorkerPatience).
+  var awaited: [UInt64: Int64] = [:]
   /// Pools with requests that wait and a backend that has room again.
   var rowsWithRoom: [Int] = []
 
@@ -190,13 +192,15 @@ struct Worker: ~Copyable {
 
   /// One round: wait, handle what happened, then what time has brought.
   private mutating func turn() {
-    let wait = ready.isEmpty ? wheel.wait(from: milliseconds) : 0
+    var wait = ready.isEmpty ? wheel.wait(from: milliseconds) : 0
+    if !awaited.isEmpty { wait = min(wait ?? 1, 1) }
     let count = epoll.wait(milliseconds: wait.map { Int32(clamping: min($0, 60_000)) } ?? 60_000)
     now = Clock.now()
     milliseconds = now.nanoseconds / 1_000_000
     handshakeSteps = Worker.stepsPerTurn
     for index in 0..<count { dispatch(epoll[index]) }
     if !ready.isEmpty { resumeReady() }
+    if !awaited.isEmpty { lookAtAwaited() }
     flushReplies()
     wheel.advance(to: milliseconds)
     while let token = wheel.nextDue() { expire(token) }

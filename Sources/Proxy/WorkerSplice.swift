@@ -20,11 +20,11 @@ extension Worker {
   /// PERF: what is known to come must be as long as this, else a copy is as cheap as a pipe: h1-64k, whose rest after the
   /// first read is 60 KiB, took 0.72 of the CPU time of a spliced HAProxy, and 0.95 of it when it was copied.
   static let spliceThreshold: UInt64 = 32 * 1024
-  /// Bytes of one fill. A pipe holds more than its capacity in pages, since a segment's page may be one of 32 KiB.
-  static let spliceSize = 512 * 1024
-  static let pipeCapacity = 256 * 1024
+  /// Bytes of one fill, and what a pipe holds in pages of 4 KiB, where the system grants it.
+  static let spliceSize = 1 << 20
+  static let pipeCapacity = 1 << 20
   /// Pipes of a worker; each may hold up to `spliceSize` bytes for a slow reader.
-  static let pipeLimit = 512
+  static let pipeLimit = 256
 
   /// Whether what passes between two streams may go unseen: neither side's bytes are ours to change.
   mutating func canSplice(_ source: UInt32, _ target: UInt32) -> Bool {

@@ -12,7 +12,7 @@ import time
 from lib.node import Node
 from lib.origin import Server, pattern, pattern_sha256
 from lib.scenario import ensure, equal, wait
-from lib.wire import Wire
+from lib.wire import Closed, Wire
 
 MIB = 1 << 20
 SIZE = 256 * MIB
@@ -41,6 +41,17 @@ def talk(wire):
         wire.send(part)
 
 
+def answers(wire):
+    """Gives as many bytes as each line asks for, then ten more, a byte at a time; the connection stays."""
+    with contextlib.suppress(Closed):
+        while True:
+            for part in pattern(int(wire.line_any())):
+                wire.send(part)
+            for _ in range(10):
+                time.sleep(0.005)  # the pace of one who has little more to say
+                wire.send(b"x")
+
+
 def run(s):
     servers = {
         "four": Server(s, "four", named_echo("four")),
@@ -49,6 +60,7 @@ def run(s):
     }
     Server(s, "hash-backend", digest_then_answer)
     Server(s, "talk-backend", talk)
+    Server(s, "answers-backend", answers)
     node = Node(s)
     echo = s.port("echo")
     addresses(s, echo)
@@ -86,6 +98,18 @@ def transfers(s, node):
         wire.send(str(SIZE))
         equal(*digest_of(wire, expected))
         s.figure("download", f"{SIZE // MIB} MiB", f"{SIZE / MIB / (time.monotonic() - start):.0f} MiB/s", f"RSS {node.rss()} KiB")
+    with s.fact("what ends a long transfer arrives, though the connection stays; so does what is said after it"):
+        with Wire(s.port("answers"), timeout=10) as wire:
+            for size in (64 * MIB + 777, 10, 48 * MIB + 1, 1):
+                wire.send(f"{size}\n")
+                digest = hashlib.sha256()
+                for _ in range(size // MIB):
+                    digest.update(wire.exactly(MIB))
+                digest.update(wire.exactly(size % MIB))
+                equal(digest.hexdigest(), pattern_sha256(size), f"the digest of {size} bytes")
+                start = time.monotonic()
+                equal(wire.exactly(10), b"x" * 10, "the end")
+                s.figure("ten bytes behind", f"{size} bytes", f"{(time.monotonic() - start) * 1000:.0f} ms")
     with s.fact("both directions at once"), Wire(s.port("echo"), timeout=30) as wire:
         size = 32 * MIB
         writer = threading.Thread(target=lambda: ([wire.send(part) for part in pattern(size)], wire.half_close()))
