@@ -175,7 +175,7 @@ extension Worker {
     streams[branch].flags.contains(.copy) ? .sent : .failed
   }
 
-  private mutating func settleBranch(_ branch: UInt32) -> Delivery {
+  mutating func settleBranch(_ branch: UInt32) -> Delivery {
     offer(branch)
     if streams[branch].output.count <= Trunk.branchShare { return .sent }
     streams[branch].flags.insert(.paused)

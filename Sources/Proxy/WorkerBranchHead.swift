@@ -164,7 +164,8 @@ extension Worker {
         return false
       }
       exchanges[exchange].sent = exchanges[exchange].request.count
-      offer(backend)
+      // What is more than the branch's share makes the body wait, which is to be told when there is room.
+      _ = settleBranch(backend)
     }
     finishUpload(exchange)
     return true

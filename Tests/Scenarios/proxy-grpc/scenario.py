@@ -34,6 +34,8 @@ def run(s):
         equal(result["trailers"].get("x-sum"), "5", "x-sum")
     with s.fact("a message of 3 MB both ways"):
         equal(call("large", 3_000_000)["answer"], 3_000_004, "length")
+    with s.fact("a message that is kept for another try, and comes at once: 40,000 bytes both ways"):
+        equal(call("large", 40_000)["answer"], 40_004, "length")
     with s.fact("the client streams"):
         contains(call("collect")["answer"], ":a,b,c")
     with s.fact("the server streams 2,000 messages"):
