@@ -22,13 +22,7 @@ actor MaterialWatch {
   private var stamps: [String: Stamp] = [:]
   /// Faults that were told of, so that each is told of once.
   private var told: Set<String> = []
-  /// By a certificate's file: its end, and the threshold that was told of.
-  private var warned: [String: Warning] = [:]
-
-  private struct Warning: Equatable {
-    let end: Int64
-    let days: Int
-  }
+  private var expiries = ExpiryNotices()
 
   init(node: Node) { self.node = node }
 
@@ -116,15 +110,9 @@ actor MaterialWatch {
     let now = Int64(Date().timeIntervalSince1970)
     for files in topology.certificates {
       guard let summary = files.summary else { continue }
-      let left = summary.notAfter - now
-      guard let threshold = left < 0 ? 0 : Expiry.threshold(left) else { continue }
-      let warning = Warning(end: summary.notAfter, days: threshold)
-      guard warned[files.chain.path] != warning else { continue }
-      warned[files.chain.path] = warning
-      let text =
-        left < 0
-        ? "\(files.chain.path) (\(summary.subject)) has expired on \(Materials.date(summary.notAfter))"
-        : "\(files.chain.path) (\(summary.subject)) expires within \(threshold == 1 ? "a day" : "\(threshold) days"), on \(Materials.date(summary.notAfter))"
+      guard let days = expiries.due(files.chain.path, end: summary.notAfter, now: now) else { continue }
+      let within = days == 0 ? "has expired" : "expires within \(days == 1 ? "a day" : "\(days) days"),"
+      let text = "\(files.chain.path) (\(summary.subject)) \(within) on \(Materials.date(summary.notAfter))"
       await node.note(.certificate, text)
       Terminal.printError("sluice: \(text)")
     }

@@ -74,15 +74,6 @@ enum Materials {
   }
 }
 
-/// When an operator hears of a certificate's end.
-enum Expiry {
-  /// Days, the longest first.
-  static let thresholds = [30, 7, 1]
-
-  /// The shortest of them that so many seconds are within; nil: there is time.
-  static func threshold(_ left: Int64) -> Int? { thresholds.last { left <= Int64($0) * 86_400 } }
-}
-
 extension Topology {
   /// TLS of whatever clients connect to.
   var servers: [ListenerTLS] { listeners.compactMap(\.tls) + [names?.secure?.tls].compactMap { $0 } }

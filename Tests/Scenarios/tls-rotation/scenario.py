@@ -19,6 +19,8 @@ LIMIT = 200
 
 def run(s):
     ca = Authority(s)
+    # Its certificates near their ends while the rest goes on.
+    ends = Ends(s, ca)
     pairs = [ca.issue(f"pair-{number}", ["web.test", "127.0.0.1"]) for number in range(4)]
     # Within a week of its end.
     soon = ca.issue("soon", ["web.test", "127.0.0.1"], days=5)
@@ -59,14 +61,20 @@ def run(s):
         ensure(0 < report["expires_at"] - time.time() < 7 * 86400, report)
         equal(sorted(report["names"]), ["web.test"], "its names")
     node.process.stop()
-    expiry(s, ca)
+    ends.verdict()
 
 
-# Hours from now that a certificate ends, and what is told of it.
-ENDS = {"month": (29 * 24, "expires within 30 days"), "week": (6 * 24, "expires within 7 days"), "day": (20, "expires within a day"),
-        "over": (-24, "has expired on"), "live": (40 * 24, None)}
+MONTH, WEEK, DAY, OVER = "expires within 30 days", "expires within 7 days", "expires within a day", "has expired on"
+# Seconds from its issue to what is crossed while it is served.
+SOON = 20
+# Seconds from now that a certificate ends, and what is told of it in the end, each once.
+ENDS = {
+    "month": (29 * 86400, [MONTH]), "week": (6 * 86400, [WEEK]), "day": (20 * 3600, [DAY]), "over": (-86400, [OVER]), "fine": (40 * 86400, []),
+    "to-month": (30 * 86400 + SOON, [MONTH]), "to-week": (7 * 86400 + SOON, [MONTH, WEEK]), "to-day": (86400 + SOON, [WEEK, DAY]),
+    "to-end": (SOON, [DAY, OVER]),
+}
 EXPIRY = """workers: 1
-admin: { socket: "${dir}/admin.sock" }
+admin: { socket: "${dir}/ends.sock" }
 listeners:
   web:
     bind: "127.0.0.1:${ends}"
@@ -76,38 +84,54 @@ listeners:
 """
 
 
-def expiry(s, ca):
-    now = time.time()
-    ends = {name: int(now + hours * 3600) for name, (hours, _) in ENDS.items()}
-    for name, end in ends.items():
-        pair = ca.issue(f"end-{name}", [f"{name}.test"], begin=now - 10 * 86400, end=end)
-        for at, file in zip((".pem", ".key"), pair):
-            replace(s.path(name + at), file)
-    files = ", ".join(f'{{ certificate: "{s.path(name)}.pem", key: "{s.path(name)}.key" }}' for name in ends)
-    node = Node(s, name="sluice-ends", text=EXPIRY % files)
+class Ends:
+    """A node whose certificates have ended, or are about to."""
 
-    def told(name):
-        return [event["message"] for event in events(node) if event["kind"] == "certificate" and f"/{name}.pem" in event["message"]]
+    def __init__(self, s, ca):
+        self.s, self.ca = s, ca
+        self.ends = {}
+        for name, (seconds, _) in ENDS.items():
+            now = time.time()
+            self.ends[name] = int(now + seconds)
+            pair = ca.issue(f"end-{name}", [f"{name}.test"], begin=now - 10 * 86400, end=self.ends[name])
+            for at, file in zip((".pem", ".key"), pair):
+                replace(s.path(name + at), file)
+        files = ", ".join(f'{{ certificate: "{s.path(name)}.pem", key: "{s.path(name)}.key" }}' for name in ENDS)
+        self.node = Node(s, name="sluice-ends", text=EXPIRY % files)
+        self.node.socket = s.path("ends.sock")
+        # On a machine that is too slow for it, less is seen of the crossing.
+        self.wanted = {name: texts if time.time() < self.ends["to-month"] - 30 * 86400 - 2 else texts[-1:] for name, (_, texts) in ENDS.items()}
 
-    for name, (hours, text) in ENDS.items():
-        with s.fact(f"a certificate that ends in {hours} hours: {text or 'nothing is told'}"):
-            if text:
-                wait(lambda: told(name), "an event", 5)
-                contains(told(name)[0], text)
-                contains(node.process.log(), text)
-            metric = re.search(rf'^sluice_certificate_expiry_seconds\{{.*/{name}\.pem"\}} (\S+)$', node.api("GET", "/metrics")[1], re.M)
-            equal(int(float(metric[1])), ends[name], "what the metric says")
-    with s.fact("each is told of once"):
-        # Taking a fresh one over shows that another second's look has passed.
-        for turn in range(2):
-            pair = ca.issue(f"fresh-{turn}", ["live.test"], days=365)
-            replace(s.path("live.key"), pair[1])
-            replace(s.path("live.pem"), pair[0])
-            wait(lambda: sum("taken over" in message for message in told("live")) > turn, "it is taken over", 6)
-        for name, (_, text) in ENDS.items():
-            equal(sum("expire" in message for message in told(name)), 1 if text else 0, f"events of {name}")
-            # The configuration's check: the watch names the subject too.
-            equal(node.process.log().count(f"/{name}.pem expires") + node.process.log().count(f"/{name}.pem has expired"), 1 if text else 0, f"lines of {name}")
+    def told(self, name):
+        messages = [event["message"] for event in events(self.node) if event["kind"] == "certificate" and f"/{name}.pem" in event["message"]]
+        return [one for one in messages if "expire" in one]
+
+    def verdict(self):
+        s, node = self.s, self.node
+        for name, (seconds, _) in ENDS.items():
+            wanted = self.wanted[name]
+            with s.fact(f"a certificate that ends in {seconds / 3600:.2f} hours: {', then '.join(wanted) or 'nothing is told'}"):
+                wait(lambda: len(self.told(name)) >= len(wanted), "the events", SOON + 5)
+                for found, text in zip(self.told(name), wanted, strict=True):
+                    contains(found, text)
+                    contains(node.process.log(), text)
+                metric = re.search(rf'^sluice_certificate_expiry_seconds\{{.*/{name}\.pem"\}} (\S+)$', node.api("GET", "/metrics")[1], re.M)
+                equal(int(float(metric[1])), self.ends[name], "what the metric says")
+        with s.fact("each is told of once, and not again after a reload"):
+            before = node.generation()
+            node.process.signal(signal.SIGHUP)
+            wait(lambda: node.process.log().count("reloaded, generation") >= 1, "the reload", 5)
+            # Taking a fresh one over shows that another second's look has passed.
+            for turn in range(2):
+                pair = self.ca.issue(f"fresh-{turn}", ["fine.test"], days=365)
+                replace(s.path("fine.key"), pair[1])
+                replace(s.path("fine.pem"), pair[0])
+                wait(lambda: sum("/fine.pem taken over" in event["message"] for event in events(node)) > turn, "it is taken over", 6)
+            ensure(node.generation() > before, "nothing was taken over")
+            for name, wanted in self.wanted.items():
+                equal(len(self.told(name)), len(wanted), f"events of {name}")
+                # The configuration's check says it without the subject.
+                equal(len(re.findall(rf"/{name}\.pem \(.*\) (?:expires|has expired)", node.process.log())), len(wanted), f"lines of {name}")
 
 
 def put(s, pair):
