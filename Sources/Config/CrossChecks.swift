@@ -20,7 +20,6 @@ extension Reader {
 
   /// A pool must be able to do what each of its listeners' protocols needs.
   func checkUses(_ pools: [ReadPool]) {
-    checkMirrors(pools)
     var uses: [String: [PoolUse]] = [:]
     for use in poolUses { uses[use.pool, default: []].append(use) }
     for read in pools {

@@ -7,23 +7,11 @@ extension Reader {
       return nil
     }
     use(pool, place, listener)
-    mirrorUses.append((pool, place))
     var result = Mirror(pool: pool)
     fields.read("share", .share(), into: &result.share)
     if let bytes = fields.value("body", .size(0...1 << 20)) { result.body = Int(bytes) }
     fields.read("in-flight", .integer(1...100_000), into: &result.inFlight)
     fields.read("timeout", .duration(), into: &result.timeout)
     return result
-  }
-
-  /// Copies are HTTP/1.1 messages.
-  func checkMirrors(_ pools: [ReadPool]) {
-    for (name, place) in mirrorUses {
-      guard let read = pools.first(where: { $0.pool.name == name }), read.pool.protocol != .h1 else { continue }
-      error(
-        place,
-        "`mirror`: copies are sent by HTTP/1.1, and the pool `\(name.shortened)` speaks "
-          + "\(read.pool.protocol.rawValue)")
-    }
   }
 }

@@ -24,7 +24,6 @@ final class Reader {
   var namedPools: [(pool: String, place: Place)] = []
   /// VIPs that pools of floating addresses name.
   var floatingVIPs: [(vip: String, place: Place)] = []
-  var mirrorUses: [(pool: String, place: Place)] = []
   /// Affinities, and the sites that they name: by listener.
   var affinities: [(listener: String, place: Place, sites: [(name: String, place: Place)])] = []
   var boundAddresses: [(address: SocketAddress, isUDP: Bool, place: Place)] = []

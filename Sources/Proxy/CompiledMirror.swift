@@ -22,5 +22,24 @@ struct CompiledMirror: Sendable {
     timeout = mirror.timeout.milliseconds
   }
 
+  /// Whether a request can be copied to a pool: it is held in the form in which the original's backend gets it.
+  ///
+  /// - Parameters:
+  ///   - flags: the original's.
+  ///   - chunked: its client frames its body in chunks.
+  static func fits(_ flags: Exchange.Flags, hasBody: Bool, chunked: Bool, multiplexed: Bool, mayFallBack: Bool) -> Bool
+  {
+    guard flags.isDisjoint(with: [.upgrade, .connect]) else { return false }
+    let isHTTP2 = multiplexed && !mayFallBack
+    // What gRPC says stands in trailers, and in HTTP/2 only.
+    if flags.contains(.grpc), !isHTTP2 { return false }
+    guard hasBody else { return true }
+    if flags.contains(.undecided) { return false }
+    // Content alone: HTTP/2 frames say where it ends, and its text does not.
+    if flags.contains(.toBranch) { return isHTTP2 }
+    // RFC 9113 §8.1: chunks are no framing there.
+    return !multiplexed || !chunked
+  }
+
   func takes(_ random: inout Random) -> Bool { random.next() >> 32 < threshold }
 }

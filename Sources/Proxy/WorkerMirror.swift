@@ -28,16 +28,17 @@ extension Worker {
     let state = exchanges[exchange]
     let begun = Int(state.request.count) - Int(state.headLength)
     let isDone = state.flags.contains(.requestDone)
-    guard state.flags.isDisjoint(with: [.upgrade, .connect, .grpc]) else { return count(.copiesUnfit) }
-    // HTTP/2 frames say where such a body ends, and its text does not.
-    if !isDone || begun > 0, !state.flags.isDisjoint(with: [.toBranch, .undecided]) { return count(.copiesUnfit) }
+    var isChunked = false
+    if case .chunked = head.body { isChunked = true }
+    guard Int(mirror.pool) < current.pools.count, let pool = current.pools[Int(mirror.pool)],
+      CompiledMirror.fits(
+        state.flags, hasBody: !isDone || begun > 0, chunked: isChunked, multiplexed: pool.isMultiplexed,
+        mayFallBack: pool.mayFallBack)
+    else { return count(.copiesUnfit) }
     var length = UInt64(begun)
     if case .length = state.requestBody.framing { length += state.requestBody.remaining }
     guard length <= UInt64(mirror.body) else { return count(.copiesLong) }
     guard copies < mirror.inFlight else { return count(.copiesBusy) }
-    guard Int(mirror.pool) < current.pools.count, let pool = current.pools[Int(mirror.pool)], !pool.isMultiplexed else {
-      return count(.copiesUnfit)
-    }
     guard let copy = openCopy(of: exchange, mirror) else { return count(.copiesBusy) }
     hashKey(copy, pool, source: streams[state.client].source.address)
     // A canary's are for its version; others go where a client would.
@@ -86,7 +87,9 @@ extension Worker {
     exchanges[copy].pool = mirror.pool
     exchanges[copy].version = mirror.version
     exchanges[copy].method = original.method
-    exchanges[copy].flags = original.flags.intersection([.headOnly]).union([.replayable, .requestDone])
+    exchanges[copy].flags = original.flags.intersection([.headOnly, .acceptsTrailers]).union([
+      .replayable, .requestDone,
+    ])
     exchanges[copy].tryTimeout = mirror.timeout
     exchanges[copy].deadline = milliseconds + 2 * mirror.timeout
     pools[Int(mirror.pool)].live += 1

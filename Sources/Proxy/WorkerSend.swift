@@ -73,6 +73,7 @@ extension Worker {
         if result.wouldBlock { return waitForUpload(exchange) }
         if result.isEnd, case .untilClose = exchanges[exchange].requestBody.framing {
           exchanges[exchange].flags.insert(.requestDone)
+          if exchanges[exchange].copy != Exchange.none { copyBody(exchange, 0, isDone: true) }
           finishUpload(exchange)
           return waitForUpload(exchange)
         }

@@ -108,9 +108,6 @@ extension CanaryPlan {
       throw .rollout("every backend of the pool has version \(request.version): there is nothing to compare it with")
     }
     if let mirror = try part(request.mirror, "mirror", 0.0001...1) {
-      guard pool.protocol == .h1 else {
-        throw .rollout("`mirror`: copies are sent by HTTP/1.1, and the pool speaks \(pool.protocol.rawValue)")
-      }
       guard steps != [100] || members.count < pool.backends.count else {
         throw .rollout("`mirror`: every backend has version \(request.version), and nobody's requests can be copied")
       }

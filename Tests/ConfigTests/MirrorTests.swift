@@ -18,6 +18,12 @@ import Testing
     """
   }
 
+  @Test func itsPoolMaySpeakHTTP2() throws {
+    let loaded = try Config.load(
+      text("{ pool: web, mirror: { pool: h2 } }"), file: "t.yaml", baseDirectory: "/nowhere")
+    #expect(loaded.topology.listeners[0].routes[0].mirror == Mirror(pool: "h2"))
+  }
+
   @Test func aRouteHasOne() throws {
     let plain = try Config.load(
       text("{ pool: web, mirror: { pool: shadow } }"), file: "t.yaml", baseDirectory: "/nowhere")
@@ -32,10 +38,6 @@ import Testing
   @Test(arguments: [
     ("{ pool: web, mirror: {} }", "http", "`mirror`: expected `pool`"),
     ("{ pool: web, mirror: { pool: shadwo } }", "http", "no pool `shadwo`; did you mean `shadow`?"),
-    (
-      "{ pool: web, mirror: { pool: h2 } }", "http",
-      "`mirror`: copies are sent by HTTP/1.1, and the pool `h2` speaks h2"
-    ),
     (
       "{ respond: { status: 200 }, mirror: { pool: shadow } }", "http",
       "`mirror`: the route answers itself and sends nothing to a backend"

@@ -50,6 +50,28 @@ import Wire
     #expect(world.poolsWithCopies == ["shadow", "canary"])
   }
 
+  /// A body is copied as the first pool gets it, to who takes it so.
+  @Test func whatFitsWhere() {
+    func fits(_ flags: Exchange.Flags, body: Bool = true, chunked: Bool = false) -> [Bool] {
+      [(false, false), (true, false), (true, true)].map { multiplexed, mayFallBack in
+        CompiledMirror.fits(
+          flags, hasBody: body, chunked: chunked, multiplexed: multiplexed, mayFallBack: mayFallBack)
+      }
+    }
+    // To HTTP/1.1, to HTTP/2, to either.
+    #expect(fits([], body: false) == [true, true, true])
+    #expect(fits(.toBranch, body: false) == [true, true, true])
+    #expect(fits([]) == [true, true, true])
+    #expect(fits([], chunked: true) == [true, false, false])
+    #expect(fits(.toBranch) == [false, true, false])
+    #expect(fits(.toBranch, chunked: true) == [false, true, false])
+    #expect(fits(.undecided) == [false, false, false])
+    #expect(fits([.grpc, .toBranch]) == [false, true, false])
+    #expect(fits(.grpc, body: false) == [false, true, false])
+    #expect(fits(.upgrade, body: false) == [false, false, false])
+    #expect(fits(.connect, body: false) == [false, false, false])
+  }
+
   @Test func nothingAndAllAreExact() {
     #expect(!taken(0, seed: 1).contains(true))
     #expect(!taken(1, seed: 1).contains(false))

@@ -1,8 +1,12 @@
 """Mirrors: another pool gets copies of requests; whatever becomes of them, those who asked notice nothing."""
 
+import struct
 import subprocess
 import time
 
+import hpack
+
+from lib.h2peer import ACK, DATA, END_HEADERS, END_STREAM, H2, HEADERS, MAGIC, SETTINGS, WINDOW_UPDATE, frame
 from lib.load import Load
 from lib.node import Node
 from lib.origin import Origin, Server
@@ -19,6 +23,39 @@ class Slow(Origin):
         return super().answer(wire, seen)
 
 
+class Streams(Server):
+    """A server by HTTP/2 that keeps what it is asked, and answers with content and trailers."""
+
+    def __init__(self, s, name):
+        self.requests, self.connections = [], 0
+        super().__init__(s, name)
+
+    def handle(self, wire):
+        self.connections += 1
+        decoder, encoder, open_ = hpack.Decoder(), hpack.Encoder(), {}
+        wire.exactly(len(MAGIC))
+        wire.send(frame(SETTINGS))
+        while True:
+            head = wire.exactly(9)
+            kind, flags, stream = struct.unpack(">BBI", head[3:])
+            payload = wire.exactly(int.from_bytes(head[:3], "big"))
+            if kind == SETTINGS and not flags & ACK:
+                wire.send(frame(SETTINGS, ACK))
+            elif kind == HEADERS:
+                open_[stream] = (dict(decoder.decode(payload)), bytearray())
+            elif kind == DATA:
+                open_[stream][1].extend(payload)
+                if payload:
+                    size = struct.pack(">I", len(payload))
+                    wire.send(frame(WINDOW_UPDATE, 0, 0, size) + frame(WINDOW_UPDATE, 0, stream, size))
+            if kind in (HEADERS, DATA) and flags & END_STREAM:
+                fields, body = open_.pop(stream)
+                self.requests.append((fields, bytes(body)))
+                wire.send(frame(HEADERS, END_HEADERS, stream, encoder.encode([(":status", "200"), ("x-backend", self.name)]))
+                          + frame(DATA, 0, stream, b"a" * 5000)
+                          + frame(HEADERS, END_HEADERS | END_STREAM, stream, encoder.encode([("grpc-status", "0")])))
+
+
 def hang(wire):
     while wire.socket.recv(65536):
         pass
@@ -29,12 +66,14 @@ def run(s):
     origin, shadow = Origin(s, "origin"), Origin(s, "shadow")
     Server(s, "hangs", hang)
     Slow(s, "slow")
+    h2, h2shadow = Streams(s, "h2"), Streams(s, "h2shadow")
     node = Node(s)
     same(s, node, origin, shadow)
     bodies(s, node, origin, shadow)
     share(s, node, shadow)
     ill(s, node, origin)
     forged(s, node, shadow)
+    by_h2(s, node, shadow, h2, h2shadow)
     load(s, node)
 
 
@@ -86,6 +125,52 @@ def forged(s, node, shadow):
         counted(node, before, sent=5)
         wait(lambda: shadow.requests[-1].target == "/versioned" and node.backend("versioned", "one")["requests"] == 4, "four are v1's")
         wait(lambda: node.backend("versioned", "two")["connectFailures"] - failed == 1, "the other asked for v2")
+
+
+def by_h2(s, node, shadow, h2, h2shadow):
+    def copied(count):
+        return wait(lambda: len(h2shadow.requests) >= count and h2shadow.requests[count - 1], f"copy {count} is there")
+
+    with s.fact("a mirror that speaks HTTP/2: requests of an HTTP/1.1 pool, without a body and with a length"):
+        before = copies(node)
+        equal(exchange(s, "/to-h2/x?y=1", "DELETE", [("X-One", "1")]).status, 200, "status")
+        fields, body = copied(1)
+        equal([fields.get(name) for name in (":method", ":path", ":scheme", "x-one", "x-sluice-mirror")], ["DELETE", "/to-h2/x?y=1", "http", "1", "1"], "copy")
+        equal((exchange(s, "/to-h2", "POST", body=b"z" * 20000).status, copied(2)[1]), (200, b"z" * 20000), "with a length")
+        with Wire(s.port("web")) as wire:
+            wire.send("POST /to-h2 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n")
+            equal(wire.response().status, 200, "status")
+        counted(node, before, sent=2, unfit=1)
+    with s.fact("a call to a pool that speaks HTTP/2 is copied whole, a long one is not, and the client gets its own answer"), H2(s.port("web")) as client:
+        client.settle()
+        before, call = copies(node), [("content-type", "application/grpc"), ("te", "trailers")]
+        for stream, size in ((1, 3000), (3, 40000)):
+            client.headers(stream, client.fields("POST", "/h2/call", extra=call), end=False)
+            for at in range(0, size, 10000):
+                client.data(stream, b"m" * min(10000, size - at), end=at + 10000 >= size)
+            status, fields, body, trailers, _ = client.response(stream)
+            equal((status, dict(fields).get("x-backend"), len(body), dict(trailers)), (200, "h2", 5000, {"grpc-status": "0"}), "answer")
+        counted(node, before, sent=1, long=1)
+        fields, body = copied(3)
+        equal((fields[":path"], fields["te"], fields["content-type"], fields["x-sluice-mirror"], body),
+              ("/h2/call", "trailers", "application/grpc", "1", b"m" * 3000), "copy")
+        equal([len(body) for _, body in h2.requests], [3000, 40000], "what the pool got")
+    with s.fact("to a mirror that speaks HTTP/1.1 go requests of an HTTP/2 pool without a body alone"):
+        before, had = copies(node), len(shadow.requests)
+        equal(exchange(s, "/from-h2").status, 200, "status")
+        equal(exchange(s, "/from-h2", "POST", body=b"x").status, 200, "status")
+        counted(node, before, sent=1, unfit=1)
+        wait(lambda: len(shadow.requests) == had + 1, "one copy")
+    with s.fact("many copies share few connections"):
+        before, had = copies(node), len(h2shadow.requests)
+        with Wire(s.port("web")) as wire:
+            for _ in range(200):
+                equal(wire.exchange("GET", "/to-h2/many").status, 200, "status")
+        wait(lambda: len(h2shadow.requests) - had == copies(node)["sent"] - before["sent"], "all that were sent are there")
+        found = node.backend("h2shadow", "h2shadow")
+        s.figure("copies by HTTP/2", f"{len(h2shadow.requests)} on {h2shadow.connections} connections")
+        ensure(h2shadow.connections <= 4 and found["failures"] == 0, f"{h2shadow.connections} connections, {found}")
+        wait(lambda: node.backend("h2shadow", "h2shadow")["inFlight"] == 0, "nothing is in flight")
 
 
 def bodies(s, node, origin, shadow):
