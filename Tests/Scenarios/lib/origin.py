@@ -84,6 +84,7 @@ class Seen:
     def __init__(self, method, target, version, headers):
         self.method, self.target, self.version, self.headers = method, target, version, headers
         self.body, self.length, self.sha256, self.trailers, self.proxied = b"", 0, "", [], None
+        self.whole = False  # its body has been read
 
     def all(self, name):
         return [value for key, value in self.headers if key.lower() == name.lower()]
@@ -135,6 +136,7 @@ class Origin(Server):
                 self.most = max(self.most, self.concurrent)
             try:
                 self.read_body(wire, seen)
+                seen.whole = True
                 if self.answer(wire, seen) == "close" or seen.header("connection") == "close" or version == "HTTP/1.0":
                     return
             finally:

@@ -93,7 +93,10 @@ def exchange(s, path, method="GET", headers=(), body=b""):
 
 
 def last(shadow, count):
-    return wait(lambda: len(shadow.requests) >= count and shadow.requests[count - 1], f"copy {count} is there")
+    def whole():
+        found = shadow.requests[count - 1]
+        return found.whole and found
+    return wait(whole, f"copy {count} is there")
 
 
 def same(s, node, origin, shadow):
