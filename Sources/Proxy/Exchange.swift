@@ -141,8 +141,6 @@ struct Exchange: BitwiseCopyable {
 
   var bytesIn: Int64 = 0
   var bytesOut: Int64 = 0
-  /// Tunnel: bytes that went one way since some went the other way; in negative numbers, towards the client.
-  var oneWay: Int64 = 0
   /// Loop nanoseconds.
   var started: Int64 = 0
   var triedAt: Int64 = 0

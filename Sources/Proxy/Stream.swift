@@ -77,8 +77,6 @@ struct Stream: BitwiseCopyable {
     static let unanswered = Flags(rawValue: 1 << 26)
     /// Client: nobody; its request is a copy of another's. A branch that belongs to no trunk.
     static let copy = Flags(rawValue: 1 << 27)
-    /// Its socket tells of a large piece only (WorkerPatience.swift).
-    static let patient = Flags(rawValue: 1 << 28)
   }
 
   static let none = UInt32.max

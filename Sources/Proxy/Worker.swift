@@ -117,8 +117,10 @@ struct Worker: ~Copyable {
   var waitingCopies: [UInt32] = []
   /// Streams that have more to read than one turn allows.
   var ready: [UInt64] = []
-  /// By token, patient streams that are waited for: when to look at what is there (WorkerPatience).
-  var awaited: [UInt64: Int64] = [:]
+  /// Streams whose bytes go one way through pipes (WorkerTransfers), whether there are any, and when to look at the next.
+  var transfers: [UInt32: LongTransfer] = [:]
+  var hasTransfers = false
+  var nextLook = Int64.max
   /// Pools with requests that wait and a backend that has room again.
   var rowsWithRoom: [Int] = []
 
@@ -191,20 +193,21 @@ struct Worker: ~Copyable {
   }
 
   /// One round: wait, handle what happened, then what time has brought.
-  private mutating func turn() {
-    var wait = ready.isEmpty ? wheel.wait(from: milliseconds) : 0
-    if !awaited.isEmpty { wait = min(wait ?? 1, 1) }
+  ///
+  /// PERF: left to itself the compiler calls both this and `dispatch`: 90 instructions a request.
+  @inline(__always) private mutating func turn() {
+    let wait = ready.isEmpty ? nextLook == .max ? wheel.wait(from: milliseconds) : 1 : 0
     let count = epoll.wait(milliseconds: wait.map { Int32(clamping: min($0, 60_000)) } ?? 60_000)
     now = Clock.now()
     milliseconds = now.nanoseconds / 1_000_000
     handshakeSteps = Worker.stepsPerTurn
     for index in 0..<count { dispatch(epoll[index]) }
     if !ready.isEmpty { resumeReady() }
-    if !awaited.isEmpty { lookAtAwaited() }
+    if milliseconds >= nextLook { lookAtTransfers() }
     flushReplies()
     wheel.advance(to: milliseconds)
     while let token = wheel.nextDue() { expire(token) }
-    serveQueues()
+    if !rowsWithRoom.isEmpty { serveQueues() }
     if !waitingCopies.isEmpty { startCopies() }
     if !dirtyTrunks.isEmpty { flushTrunks() }
     if milliseconds >= nextSweep { sweep() }
@@ -213,7 +216,7 @@ struct Worker: ~Copyable {
     if turns & Worker.sampledTurns == 0 { measureTurn() }
   }
 
-  private mutating func dispatch(_ event: Epoll.Event) {
+  @inline(__always) private mutating func dispatch(_ event: Epoll.Event) {
     let index = Token.index(event.token)
     switch Token.kind(event.token) {
     case Token.Kind.stream.rawValue:

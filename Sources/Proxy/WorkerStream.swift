@@ -64,6 +64,7 @@ extension Worker {
       if stream.phase == .idle { unlinkIdle(index) }
       counters.add(BackendSlot(stream.row), .connections, -1)
     }
+    if hasTransfers { forgetTransfer(index) }
     closeSocket(index)
     buffers.release(&streams[index].input)
     buffers.release(&streams[index].output)

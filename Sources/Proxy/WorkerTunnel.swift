@@ -68,8 +68,10 @@ extension Worker {
     guard alive, pump(exchange, from: backend, to: client, .backendToClientDone) else {
       return endTunnel(exchange, reset: true)
     }
-    awaitMore(client)
-    awaitMore(backend)
+    if hasTransfers {
+      awaitMore(client)
+      awaitMore(backend)
+    }
     let bytesIn = exchanges[exchange].bytesIn - inBefore
     let bytesOut = exchanges[exchange].bytesOut - outBefore
     count(exchange, bytesIn: bytesIn, bytesOut: bytesOut)
@@ -110,13 +112,10 @@ extension Worker {
         case .moved(let count, let delivery):
           countPassed(exchange, count, inbound: inbound)
           if delivery == .failed { return false }
-          if !streams[source].flags.contains(.patient) {
-            if count < Worker.spliceThreshold {
-              // PERF: small pieces are cheaper to copy.
-              streams[source].flags.remove(.bulk)
-            } else if abs(exchanges[exchange].oneWay) >= Worker.oneWayThreshold {
-              becomePatient(source)
-            }
+          // PERF: small pieces are cheaper to copy.
+          if !noteTransfer(source, count, against: inbound ? exchanges[exchange].bytesOut : exchanges[exchange].bytesIn)
+          {
+            streams[source].flags.remove(.bulk)
           }
           // PERF: what is left is little, and next turn it is more: 6% of tcp-bulk.
           if delivery == .sent, count < Worker.spliceSize {
@@ -150,21 +149,15 @@ extension Worker {
       }
       let count = incoming.count
       countPassed(exchange, count, inbound: inbound)
-      // Who is answered is waited for: the answer comes as soon as it is there.
-      if streams[target].flags.contains(.patient) { endPatience(target) }
+      // Who is spoken to answers, and the answer shall come as soon as it is there.
+      if hasTransfers { forgetTransfer(target) }
       if deliverIncoming(0..<count, to: target) == .failed { return false }
     }
     return true
   }
 
   @inline(__always) private mutating func countPassed(_ exchange: UInt32, _ count: Int, inbound: Bool) {
-    if inbound {
-      exchanges[exchange].bytesIn += Int64(count)
-      exchanges[exchange].oneWay = max(exchanges[exchange].oneWay, 0) + Int64(count)
-    } else {
-      exchanges[exchange].bytesOut += Int64(count)
-      exchanges[exchange].oneWay = min(exchanges[exchange].oneWay, 0) - Int64(count)
-    }
+    if inbound { exchanges[exchange].bytesIn += Int64(count) } else { exchanges[exchange].bytesOut += Int64(count) }
   }
 
   /// `reset`: one side has failed, and the other must see that the stream is cut, not finished.

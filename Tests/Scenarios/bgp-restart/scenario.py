@@ -103,7 +103,8 @@ def broken_promise(s, kind, sluice, tor, monitor):
     start = time.time()
     sluice.must("bgp", "restart")
     sluice.process.wait(10)
+    left = time.time()
     moved = wait(lambda: monitor.changes(VIP, start), "the route goes", 12)[0][0]
     s.figure(kind, "a restart without a start, promised for 4 s", "", "", f"gone after {moved - start:.2f} s")
     with s.fact(f"{kind}: routers wait as long as was promised, and no longer"):
-        ensure(3 < moved - start < 6, f"{moved - start:.2f} s")
+        ensure(moved - start > 3 and moved - left < 7, f"{moved - start:.2f} s, {moved - left:.2f} s after the end")
