@@ -50,43 +50,30 @@ enum Octets {
   }
 
   /// Whether `count` bytes are the same, of which all must be inside both.
+  /// - Parameter lowercasing: a constant: the first are a name, in either case, and the others in lower case.
   @inline(__always) static func equal(
-    _ one: Span<UInt8>, at start: Int, _ other: Span<UInt8>, at offset: Int, count: Int
+    _ one: Span<UInt8>, at start: Int, _ other: Span<UInt8>, at offset: Int, count: Int, lowercasing: Bool = false
   ) -> Bool {
     if count >= 8 {
       var index = 0
       while index &+ 8 < count {
-        if load(one, at: start &+ index) != load(other, at: offset &+ index) { return false }
+        if word(one, start &+ index, lowercasing) != load(other, at: offset &+ index) { return false }
         index &+= 8
       }
-      return load(one, at: start &+ count &- 8) == load(other, at: offset &+ count &- 8)
+      return word(one, start &+ count &- 8, lowercasing) == load(other, at: offset &+ count &- 8)
     }
     var index = 0
     while index < count {
-      if one[start &+ index] != other[offset &+ index] { return false }
+      let byte = one[start &+ index]
+      if (lowercasing ? DNS.lowercased(byte) : byte) != other[offset &+ index] { return false }
       index &+= 1
     }
     return true
   }
 
-  /// Whether `count` bytes of a name are those at `offset` of another, which is in lower case; all must be inside both.
-  @inline(__always) static func equal(
-    lowercasing one: Span<UInt8>, at start: Int, _ other: Span<UInt8>, at offset: Int, count: Int
-  ) -> Bool {
-    if count >= 8 {
-      var index = 0
-      while index &+ 8 < count {
-        if lowercased(load(one, at: start &+ index)) != load(other, at: offset &+ index) { return false }
-        index &+= 8
-      }
-      return lowercased(load(one, at: start &+ count &- 8)) == load(other, at: offset &+ count &- 8)
-    }
-    var index = 0
-    while index < count {
-      if DNS.lowercased(one[start &+ index]) != other[offset &+ index] { return false }
-      index &+= 1
-    }
-    return true
+  @inline(__always) private static func word(_ bytes: Span<UInt8>, _ index: Int, _ lowercasing: Bool) -> UInt64 {
+    let word = load(bytes, at: index)
+    return lowercasing ? lowercased(word) : word
   }
 
   /// Byte by byte, whether one stands before the other.

@@ -74,38 +74,40 @@ package struct Zone: Sendable {
   /// The node of the suffix of `name` that begins at `label`; -1 when there is none.
   @inline(__always) func find(_ name: borrowing LookupName, _ label: Int) -> Int {
     let hash = name.hashes[label]
-    let mask = slots.count &- 1
-    var slot = Int(truncatingIfNeeded: hash) & mask
+    var slot = Int(truncatingIfNeeded: hash)
     while true {
-      let entry = slots[slot]
-      if entry == 0 { return -1 }
-      if entry &>> 32 == hash &>> 32 {
-        let index = Int(truncatingIfNeeded: entry & 0xffff_ffff) &- 1
-        let node = nodes[index]
-        if node.hash == hash, name.equals(label, keys.span, at: Int(node.nameStart), count: Int(node.nameLength)) {
-          return index
-        }
+      let index = candidate(hash, &slot)
+      if index < 0 { return -1 }
+      let node = nodes[index]
+      if node.hash == hash, name.equals(label, keys.span, at: Int(node.nameStart), count: Int(node.nameLength)) {
+        return index
       }
-      slot = (slot &+ 1) & mask
     }
   }
 
   /// The node of the name of this hash that stands from `start` to `end`, in either case; -1 when there is none.
   @inline(__always) func find(_ hash: UInt64, _ bytes: Span<UInt8>, _ start: Int, _ end: Int) -> Int {
-    let mask = slots.count &- 1
-    var slot = Int(truncatingIfNeeded: hash) & mask
+    var slot = Int(truncatingIfNeeded: hash)
     while true {
-      let entry = slots[slot]
-      if entry == 0 { return -1 }
-      if entry &>> 32 == hash &>> 32 {
-        let index = Int(truncatingIfNeeded: entry & 0xffff_ffff) &- 1
-        if Int(nodes[index].nameLength) == end &- start,
-          Octets.equal(lowercasing: bytes, at: start, keys.span, at: Int(nodes[index].nameStart), count: end &- start)
-        {
-          return index
-        }
+      let index = candidate(hash, &slot)
+      if index < 0 { return -1 }
+      if Int(nodes[index].nameLength) == end &- start,
+        Octets.equal(
+          bytes, at: start, keys.span, at: Int(nodes[index].nameStart), count: end &- start, lowercasing: true)
+      {
+        return index
       }
-      slot = (slot &+ 1) & mask
+    }
+  }
+
+  /// The next node that may have this hash; -1 when there is none.
+  /// - Parameter slot: at first the hash.
+  @inline(__always) private func candidate(_ hash: UInt64, _ slot: inout Int) -> Int {
+    while true {
+      let entry = slots[slot & (slots.count &- 1)]
+      slot = slot &+ 1
+      if entry == 0 { return -1 }
+      if entry &>> 32 == hash &>> 32 { return Int(truncatingIfNeeded: entry & 0xffff_ffff) &- 1 }
     }
   }
 

@@ -174,9 +174,11 @@ actor RolloutDriver {
   /// The event of the backend that a rollout has just stopped for; nil: it has not, or not for its health.
   private func fall(_ rollout: Rollout, _ before: Rollout) async -> UInt64? {
     for (item, old) in zip(rollout.items, before.items) where item.step != old.step {
-      let key = BackendKey(pool: rollout.plan.pool, backend: item.backend)
-      if case .failed = item.step, case .verifying = old.step { return await node.fall(of: key) }
-      if case .failed = item.step, case .soaking = old.step { return await node.fall(of: key) }
+      switch (old.step, item.step) {
+      case (.verifying, .failed), (.soaking, .failed):
+        return await node.fall(of: BackendKey(pool: rollout.plan.pool, backend: item.backend))
+      default: break
+      }
     }
     return nil
   }
