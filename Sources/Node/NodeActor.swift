@@ -235,6 +235,7 @@ package actor Node {
   package func snapshot() -> NodeSnapshot {
     if let lastSnapshot { return lastSnapshot }
     let now = ports.now()
+    publishBeforeShowing(at: now)
     let next = truth.plan(after: world, at: now)
     return NodeSnapshot(
       phase: phase, generation: generation, uptime: now - started, version: version,
@@ -333,6 +334,13 @@ package actor Node {
         notBefore = now + Node.retry
       }
     }
+  }
+
+  /// Whoever is shown a verdict acts on it at once: what is spaced out for nobody's sake is not shown before it is served.
+  private func publishBeforeShowing(at now: Instant) {
+    guard phase == .serving, isDirty, notBefore - now <= Node.spacing else { return }
+    notBefore = min(notBefore, now)
+    publishIfDue(at: now)
   }
 
   private func publish(busy: Set<BackendSlot> = [], at now: Instant) throws(Refusal) {

@@ -116,6 +116,29 @@ import Testing
     #expect(fake.worlds.last?.standings[0].filter(\.verdict.takesTraffic).isEmpty == true)
   }
 
+  @Test func whatASnapshotShowsIsInForce() async throws {
+    let (node, fake) = try await servingNode()
+    try await node.apply(.probe(.failed(.web(1))))
+    try await node.apply(.probe(.failed(.web(2))))
+    let shown = await node.snapshot()
+    #expect(shown.standings[0][1].verdict.state == .down)
+    #expect(fake.worlds.last?.standings == shown.standings)
+    // Whoever asks often does not make more Worlds than there are changes.
+    let count = fake.worlds.count
+    for _ in 0..<20 { _ = await node.snapshot() }
+    #expect(fake.worlds.count == count)
+  }
+
+  @Test func aSnapshotDoesNotHurryWhatTheDataPlaneRefused() async throws {
+    let (node, fake) = try await servingNode()
+    fake.fail("no memory")
+    try await node.apply(.probe(.failed(.web(1))))
+    _ = await node.snapshot()
+    let refusals = await node.events(after: 0).events.filter { $0.kind == .refused }
+    #expect(refusals.count == 1)
+    #expect(await node.nextDeadline == fake.ports.now() + Node.retry)
+  }
+
   @Test func aWorldThatFailsForAVerdictIsTriedAgain() async throws {
     let (node, fake) = try await servingNode()
     fake.fail("no memory")
