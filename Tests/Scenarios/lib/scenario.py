@@ -51,6 +51,8 @@ class Scenario:
         self._print_figures()
         if self.failures:
             self._print_failures()
+            if said := os.environ.get("SCENARIO_FAILURES"):
+                pathlib.Path(said).write_text("\n".join(self.failures))
         if not self.failures and not os.environ.get("SCENARIO_KEEP"):
             shutil.rmtree(self.dir, ignore_errors=True)
         elif not self.failures:
