@@ -36,8 +36,15 @@ extension Responder {
       case .soa:
         guard let zone = index(of: set[0].name, zones), zones.signers[zone] != nil else { break }
         isSigned = true
+        let proofs = denial(of: zones, zone, &result, moment)
+        if query.type == .nsec, result == .noError, proofs.first?.name == name.suffix(0) {
+          // It was asked for, and would deny itself.
+          authorities.removeLast(set.count)
+          answers += proofs
+          break
+        }
         if let signature = signature(of: set, zones, moment) { authorities.append(signature) }
-        authorities += denial(of: zones, zone, &result, moment)
+        authorities += proofs
       case .ns:
         guard let zone = index(of: set[0].name, zones, above: true), zones.signers[zone] != nil else { break }
         isSigned = true
@@ -165,8 +172,8 @@ extension Responder {
   }
 
   /// The NSEC record of the chain that is at a name or covers it.
-  private func link(_ zones: borrowing Zones, _ zone: Int, _ name: Name, _ ttl: UInt32) -> Record {
-    let zone = zones.list[zone]
+  private func link(_ zones: borrowing Zones, _ number: Int, _ name: Name, _ ttl: UInt32) -> Record {
+    let zone = zones.list[number]
     let key = name.canonicalKey
     // The last node that is not behind the name; nodes are in canonical order.
     var (low, high) = (0, zone.nodes.count)
@@ -177,9 +184,11 @@ extension Responder {
     while low > 0, !zone.isInChain(low) { low -= 1 }
     var next = low + 1
     while next < zone.nodes.count, !zone.isInChain(next) { next += 1 }
+    // One that covers the name must not deny what its own owner has.
+    let isOwner = zone.name(of: low) == name
     return Record.nsec(
       zone.name(of: low), next: next < zone.nodes.count ? zone.name(of: next) : zone.apex,
-      types: zone.types(at: low) + [.rrsig, .nsec], ttl: ttl)
+      types: (isOwner ? types(zones, number, low) : zone.types(at: low)) + [.rrsig, .nsec], ttl: ttl)
   }
 
   /// What stands at a node, but for the type that is denied just now: a made-up name may have it at other times.

@@ -106,6 +106,30 @@ import Testing
     #expect(last[0].dataName(at: 0) == Name("z.test"))
   }
 
+  /// The balanced name has IPv4 addresses only.
+  @Test(arguments: [ZoneSigning.Denial.compact, .nsec])
+  func aMissingFamilyIsDeniedWhereItIsAskedForAlone(_ denial: ZoneSigning.Denial) throws {
+    let server = try Self.server(denial)
+    let denied = try #require(server.ask("api.z.test", .aaaa).authorities.first { $0.type == .nsec })
+    // A, RRSIG, NSEC.
+    #expect(denied.name == Name("api.z.test") && denied.data.suffix(8) == [0, 6, 0x40, 0, 0, 0, 0, 3])
+    guard denial == .nsec else { return }
+    // The proof for a name behind it lists both: who keeps it must not take them for missing.
+    let covering = try #require(server.ask("apj.z.test", .aaaa).authorities.first { $0.type == .nsec })
+    #expect(covering.name == Name("api.z.test") && covering.data.suffix(8) == [0, 6, 0x40, 0, 0, 8, 0, 3])
+  }
+
+  @Test(arguments: [ZoneSigning.Denial.compact, .nsec])
+  func theProofItselfCanBeAskedFor(_ denial: ZoneSigning.Denial) throws {
+    let server = try Self.server(denial)
+    let asked = try server.ask("www.z.test", .nsec)
+    #expect(types(asked.answers) == [.nsec, .rrsig] && asked.authorities.isEmpty && asked.code == .noError)
+    #expect(asked.answers[0].data.suffix(8) == [0, 6, 0x40, 0, 0, 0, 0, 3])
+    // An empty non-terminal has none in a chain.
+    #expect(try server.ask("ent.z.test", .nsec).answers.isEmpty == (denial == .nsec))
+    #expect(try server.ask("www.z.test", .nsec, dnssecOK: false).answers.isEmpty)
+  }
+
   @Test(arguments: [ZoneSigning.Denial.compact, .nsec])
   func anInsecureDelegationIsProved(_ denial: ZoneSigning.Denial) throws {
     let answer = try Self.server(denial).ask("x.sub.z.test", .a)

@@ -70,8 +70,8 @@ stub-zone:
 
 # name below the zone, type, whether there are records
 POSITIVE = [("", "SOA"), ("", "NS"), ("", "DNSKEY"), ("", "MX"), ("www", "A"), ("www", "AAAA"), ("txt", "TXT"), ("alias", "A"), ("x.wild", "A"), ("y.z.wild", "A"),
-            ("_sip._tcp", "SRV"), ("svc", "HTTPS"), ("caa", "CAA"), ("api", "A"), ("toapi", "A"), ("MixedCase", "A"), ("a.b.ent", "A"), ("secure", "DS")]
-NEGATIVE = [("nowhere", "A", "NXDOMAIN"), ("www", "TXT", "NODATA"), ("ent", "A", "NODATA"), ("b.ent", "A", "NODATA"), ("x.wild", "MX", "NODATA"), ("api", "TXT", "NODATA"),
+            ("_sip._tcp", "SRV"), ("svc", "HTTPS"), ("caa", "CAA"), ("", "NSEC"), ("www", "NSEC"), ("api", "A"), ("toapi", "A"), ("MixedCase", "A"), ("a.b.ent", "A"), ("secure", "DS")]
+NEGATIVE = [("nowhere", "A", "NXDOMAIN"), ("www", "TXT", "NODATA"), ("ent", "A", "NODATA"), ("b.ent", "A", "NODATA"), ("x.wild", "MX", "NODATA"), ("api", "TXT", "NODATA"), ("v4", "AAAA", "NODATA"),
             ("a.b.c.d", "A", "NXDOMAIN"), ("zzz", "AAAA", "NXDOMAIN"), ("", "TXT", "NODATA"), ("sub", "DS", "NODATA"), ("dangling", "A", "NXDOMAIN"), ("0", "A", "NXDOMAIN")]
 
 
