@@ -84,13 +84,19 @@ extension Zone {
 /// The last versions of a zone as differences, so that secondaries need not fetch it whole. Bounded.
 package struct ZoneHistory: Sendable {
   package private(set) var deltas: [ZoneDelta] = []
+  /// Whether the present version came without a newer serial: secondaries may have other data under it, so that no
+  /// difference can begin there.
+  private var isAmbiguous = false
   private let maximumRecords: Int
 
   package init(maximumRecords: Int = 10_000) { self.maximumRecords = maximumRecords }
 
   /// Notes a new version; one whose serial did not grow makes what came before useless.
   package mutating func record(from old: Zone, to new: Zone) {
-    guard let delta = ZoneDelta(from: old, to: new, limit: maximumRecords),
+    guard !new.hasSameRecords(old) else { return }
+    let wasAmbiguous = isAmbiguous
+    isAmbiguous = !serial(new.serial, isNewerThan: old.serial)
+    guard !wasAmbiguous, let delta = ZoneDelta(from: old, to: new, limit: maximumRecords),
       deltas.last.map({ $0.newAuthority == delta.oldAuthority }) ?? true
     else {
       deltas = []

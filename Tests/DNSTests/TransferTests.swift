@@ -77,6 +77,19 @@ import Testing
     #expect(history.deltas.isEmpty)
   }
 
+  @Test func noDifferenceBeginsAtASerialThatHadOtherData() throws {
+    var history = ZoneHistory()
+    let versions = [
+      try Self.zone(1, "a A 192.0.2.1\n"), try Self.zone(2, "a A 192.0.2.2\n"),
+      try Self.zone(2, "a A 192.0.2.3\n"), try Self.zone(3, "a A 192.0.2.4\n"), try Self.zone(4, "a A 192.0.2.5\n"),
+    ]
+    for (old, new) in zip(versions, versions.dropFirst()) { history.record(from: old, to: new) }
+    #expect(history.since(1) == nil && history.since(2) == nil && history.since(3)?.count == 1)
+    // A file that says the same in other words breaks nothing.
+    history.record(from: versions[4], to: versions[4])
+    #expect(history.since(3)?.count == 1)
+  }
+
   @Test func requestsAreRecognised() throws {
     let zone = try VectorTests.rich()
     let server = Server([zone])
