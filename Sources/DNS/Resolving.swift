@@ -297,7 +297,7 @@ extension Responder {
 
   // MARK: Additional
 
-  /// Addresses of the names that the last set points to; glue for referrals.
+  /// Addresses of the names that the last set points to, and where clients of a service look on; glue for referrals.
   private mutating func additional(_ zones: borrowing Zones, _ writer: inout MessageWriter) {
     guard let (zone, index, cut) = response.pending, !response.isTruncated else { return }
     let set = zones.list[zone].sets[index]
@@ -323,8 +323,12 @@ extension Responder {
       }
       // RFC 9471 §3.1: a referral without its glue is truncated, not just shorter.
       let isGlue = cut >= 0 && zones.list[zone].nodes[node].cut == Int32(cut)
-      addresses(zones, zone, node, start, .a, isGlue, &writer)
-      addresses(zones, zone, node, start, .aaaa, isGlue, &writer)
+      add(.a, zones, zone, node, start, isGlue, &writer)
+      add(.aaaa, zones, zone, node, start, isGlue, &writer)
+      // RFC 9460 §4.1: the target's own SVCB records, too, unless they are the answer.
+      if set.type == .svcb || set.type == .https, zones.list[zone].set(set.type, at: node) != index {
+        add(set.type, zones, zone, node, start, false, &writer)
+      }
     }
   }
 
@@ -339,8 +343,8 @@ extension Responder {
     return -1
   }
 
-  private mutating func addresses(
-    _ zones: borrowing Zones, _ zone: Int, _ node: Int, _ name: Int, _ type: RecordType, _ isGlue: Bool,
+  private mutating func add(
+    _ type: RecordType, _ zones: borrowing Zones, _ zone: Int, _ node: Int, _ name: Int, _ isGlue: Bool,
     _ writer: inout MessageWriter
   ) {
     let index = zones.list[zone].set(type, at: node)
