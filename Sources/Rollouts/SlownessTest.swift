@@ -30,6 +30,19 @@ package struct SlownessTest: Hashable, Sendable {
     tests.dropFirst().reduce(tests[0]) { $1.logEvidence > $0.logEvidence ? $1 : $0 }
   }
 
+  /// A line: the first bucket above a quantile in hundredths; nil while there is too little to say.
+  /// - Parameter latencies: how many answers fell into each bucket.
+  static func bound(_ quantile: UInt64, of latencies: [Double]) -> Int? {
+    let total = latencies.reduce(0, +)
+    guard total >= Double(fewest) else { return nil }
+    var seen = 0.0
+    for (index, count) in latencies.enumerated() {
+      seen += count
+      if seen * 100 >= total * Double(quantile) { return index + 1 }
+    }
+    return nil
+  }
+
   /// - Parameter past: all answers before these.
   package mutating func observe(_ new: CanaryBlock, past: CanaryBlock) {
     for (index, quantile) in SlownessTest.quantiles.enumerated() {
@@ -52,19 +65,10 @@ extension SlownessTest: Codable {
 }
 
 extension CanaryBlock.Side {
-  /// The first bucket above a quantile in hundredths; nil while there is too little to say.
-  fileprivate func bound(_ quantile: UInt64) -> Int? {
-    let total = latencies.reduce(0, +)
-    guard total >= SlownessTest.fewest else { return nil }
-    var seen: UInt64 = 0
-    for (index, count) in latencies.enumerated() {
-      seen += count
-      if seen * 100 >= total * quantile { return index + 1 }
-    }
-    return nil
-  }
+  fileprivate func bound(_ quantile: UInt64) -> Int? { SlownessTest.bound(quantile, of: latencies.map { Double($0) }) }
 
-  fileprivate func slow(_ bound: Int) -> SequentialTest.Count {
+  /// How many of its answers were slower than a line.
+  func slow(_ bound: Int) -> SequentialTest.Count {
     .init(hits: latencies.dropFirst(bound).reduce(0, +), total: latencies.reduce(0, +))
   }
 }
