@@ -17,9 +17,12 @@ struct RolloutStartCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "start", abstract: "Begin: drain, update, verify and admit backend after backend.",
     discussion: """
-      The update of one backend is a command (run by the node, without a shell), a webhook or a person:
-        sluice rollout start web --command /usr/local/bin/update-one {address}
-      Words of the command may hold {pool}, {backend}, {address} and {direction} (forward, or back in a rollback).
+      The update of one backend is a command, a webhook or a person:
+        sluice rollout start web --command /bin/systemctl restart 'web@{backend}'
+      The node runs the command as its own user and without a shell: its words are given apart, not as one in quotes, \
+      and the first is an absolute path. In each, {pool}, {backend}, {address} and {direction} (forward, or back in a \
+      rollback) are replaced. What needs a shell asks for one:
+        sluice rollout start web --command /bin/sh -c 'cd /srv && ./up {backend}'
       """)
 
   @Argument(help: "The pool.") var pool: String
@@ -39,7 +42,8 @@ struct RolloutStartCommand: AsyncParsableCommand {
     help: "Requests that one backend can carry at once: the rollout waits while the rest could not carry the load.")
   var capacity: Int?
   @Option(help: "Requests a second that one backend can answer, likewise.") var rate: Int?
-  @Option(parsing: .remaining, help: "The program and its arguments; the last option.") var command: [String] = []
+  @Option(parsing: .remaining, help: "The program (an absolute path) and its arguments, each a word; the last option.")
+  var command: [String] = []
   @OptionGroup var socket: SocketOption
   @Flag(help: "Print the node's answer as JSON.") var json = false
 

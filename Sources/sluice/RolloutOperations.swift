@@ -1,4 +1,5 @@
 internal import Admin
+internal import Foundation
 internal import Model
 internal import Node
 internal import Rollouts
@@ -147,12 +148,34 @@ private func seconds(_ value: Double?, _ name: String) throws(AdminError) -> Dur
 extension RolloutPlan.Method {
   fileprivate init(_ asked: RolloutRequest.Method, _ name: String) throws(AdminError) {
     switch (asked.command, asked.webhook, asked.manual ?? false) {
-    case (.some(let words), nil, false) where words.first?.hasPrefix("/") == true: self = .command(words)
+    case (.some(let words), nil, false) where !words.isEmpty: self = .command(try Self.checked(words, name))
     case (nil, .some(let url), false) where url.isWeb: self = .webhook(url)
     case (nil, nil, true): self = .manual
     default:
       throw .rollout("`\(name)` must be a command with an absolute path, a webhook at an http:// URL, or manual")
     }
+  }
+
+  /// What could not be started is refused before the first backend is drained for it.
+  private static func checked(_ words: [String], _ name: String) throws(AdminError) -> [String] {
+    let program = words[0]
+    // What a shell was given in quotes comes as one word.
+    if words.count == 1, program.contains(" "), !FileManager.default.isExecutableFile(atPath: program) {
+      throw .rollout(
+        "`\(name)`: no shell runs the command, and '\(program)' is one word of it",
+        hint:
+          "give its words apart, as the last option: --command \(program); for a shell: --command /bin/sh -c '\(program)'"
+      )
+    }
+    guard program.hasPrefix("/") else {
+      throw .rollout(
+        "`\(name)`: no shell looks for '\(program)': it must be an absolute path",
+        hint: "`command -v \(program)` on the node says where it is")
+    }
+    guard program.contains("{") || FileManager.default.isExecutableFile(atPath: program) else {
+      throw .rollout("`\(name)`: '\(program)' is no program on the node", hint: "the node runs it, as its own user")
+    }
+    return words
   }
 }
 
@@ -162,7 +185,9 @@ extension String {
 }
 
 extension AdminError {
-  fileprivate static func rollout(_ reason: String) -> AdminError {
-    AdminError(.unprocessable, reason, hint: "`sluice help rollout` lists what there is")
+  fileprivate static func rollout(
+    _ reason: String, hint: String = "`sluice help rollout` lists what there is"
+  ) -> AdminError {
+    AdminError(.unprocessable, reason, hint: hint)
   }
 }

@@ -377,6 +377,8 @@ def refusals(s, node):
         (("nosuch", "--manual"), "there is no pool nosuch"),
         (("web",), "must be a command"),
         (("web", "--command", "relative"), "absolute path"),
+        (("web", "--command", "/bin/echo update {backend}"), "--command /bin/echo update {backend}; for a shell"),
+        (("web", "--command", "/nosuch"), "is no program"),
         (("web", "--manual", "--backends", "b0,zz"), "there is no backend web/zz"),
         (("web", "--manual", "--batch", "11"), "`batch` must be 1 to 10"),
         (("web", "--manual", "--version", "2"), "belong together"),
