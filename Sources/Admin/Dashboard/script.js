@@ -286,19 +286,24 @@ function draw(node) {
 }
 
 // --- events ----------------------------------------------------------------
-const kinds = { up: "good", serving: "good", applied: "good", warming: "warn", ejected: "warn", override: "warn", down: "bad", refused: "bad" };
+const kinds = { up: "good", serving: "good", applied: "good", announced: "good", active: "good", warming: "warn", ejected: "warn", override: "warn", drifting: "warn", degraded: "warn", name: "warn", down: "bad", refused: "bad", withdrawn: "bad", fault: "bad", dual: "bad" };
 function addEvent(event) {
   const list = $("events");
   const when = element("time", { dateTime: event.time, textContent: event.time.slice(11, 19) });
   const row = element("li", { id: `event-${event.id}`, tabIndex: -1 }, when, element("b", { className: kinds[event.kind] || "", textContent: event.kind }), element("span", { textContent: event.subject }), element("span", { className: "dim", textContent: event.message }));
-  // What led to it; not a link any more where that row is gone.
-  if (event.cause) row.append(element("a", { href: `#event-${event.cause}`, textContent: `← #${event.cause}`, onclick: click => {
+  // What led to it: a link as long as that row is there.
+  const cause = event.cause && document.getElementById(`event-${event.cause}`);
+  if (cause) row.append(element("a", { href: `#${cause.id}`, textContent: `← ${cause.children[1].textContent} ${cause.children[2].textContent}`.trim(), title: `event ${event.cause} led to this`, onclick: click => {
     click.preventDefault();
-    const cause = document.getElementById(`event-${event.cause}`);
-    if (cause) { cause.scrollIntoView({ block: "nearest" }); cause.focus(); }
+    cause.scrollIntoView({ block: "nearest" });
+    cause.focus();
   } }));
+  else if (event.cause) row.append(element("span", { className: "dim", textContent: `← event ${event.cause}` }));
   list.prepend(row);
-  while (list.children.length > 300) list.lastChild.remove();
+  while (list.children.length > 300) {
+    for (const link of list.querySelectorAll(`a[href="#${list.lastChild.id}"]`)) link.replaceWith(element("span", { className: "dim", textContent: link.textContent }));
+    list.lastChild.remove();
+  }
 }
 
 // --- talking to the node ---------------------------------------------------

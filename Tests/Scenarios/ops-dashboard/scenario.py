@@ -156,6 +156,15 @@ def panels(s, node, browser):
         browser.run(button.format("resume") + ".click()")
         wait(lambda: rollout(node)["phase"] == "running", "it goes on")
         browser.wait(button.format("next") + " != null", "and can be told the next step")
+    with s.fact("a click on what led to an event leads to that one's row, in sight and marked"):
+        browser.wait("document.querySelector('#events li a') != null", "a link")
+        found = browser.run("""(() => {
+            const link = document.querySelector('#events li a');
+            link.click();
+            const row = document.activeElement, box = row.getBoundingClientRect(), list = document.getElementById('events').getBoundingClientRect();
+            return [row.id == link.hash.slice(1), box.top >= list.top - 1 && box.bottom <= list.bottom + 1, getComputedStyle(row).outlineStyle, link.textContent.startsWith('← rollout')];
+        })()""")
+        equal(found, [True, True, "solid", True], "the row, in sight, its outline, the link's words")
     with s.fact("panels are apart from each other"):
         browser.run("""panels([
             { name: "rollouts", title: "Rollouts", columns: ["pool", "what", "phase", "progress", "answers", "errors", "evidence", "why"], rows: [
