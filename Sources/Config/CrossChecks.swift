@@ -12,6 +12,8 @@ extension Reader {
       let meant = Nearest.word(to: use.pool, among: pools.map(\.key)).map { "; did you mean `\($0)`?" } ?? ""
       error(use.place, "no pool or site `\(use.pool.shortened)`\(meant)")
     }
+    // What leads to it may be what is wrong.
+    guard !hasErrors else { return }
     let used = Set(poolUses.map(\.pool) + namedPools.map(\.pool))
     for pool in pools where !used.contains(pool.key) {
       warning(pool.keyPlace, "no route leads to the pool `\(pool.key.shortened)`")

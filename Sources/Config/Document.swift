@@ -23,7 +23,7 @@ struct Document {
     do {
       // The resolver without rules leaves every scalar as its text: types are the schema's.
       guard let root = try Yams.compose(yaml: text, .basic, .default, .utf8) else {
-        reader.error(Place(1, 1), "the file is empty; it needs at least `listeners` and `pools`")
+        reader.error(Place(1, 1), "the file is empty; begin with `listeners` and `pools`")
         return nil
       }
       var document = Document(reader: reader)
@@ -97,7 +97,14 @@ extension Document {
       if let context, context.mark.line != mark.line {
         notes.append(.init(place: Place(context.mark.line, context.mark.column), message: "it began here"))
       }
-      reader.error(Place(mark.line, mark.column), "not YAML: \(problem)\(during)", notes: notes)
+      let place = Place(mark.line, mark.column)
+      if problem.hasPrefix("Maximum nesting level") {
+        reader.error(place, "nested deeper than \(maxDepth) levels")
+      } else if isTab(place, text) {
+        reader.error(place, "not YAML: a tab cannot stand here; indent by spaces", notes: notes)
+      } else {
+        reader.error(place, "not YAML: \(problem)\(during)", notes: notes)
+      }
     case .duplicatedKeysInMapping(let keys, let context):
       let first = Place(context.mark.line, context.mark.column)
       let key = keys.first ?? ""
@@ -113,6 +120,11 @@ extension Document {
     case .no, .memory, .dataCouldNotBeDecoded:
       reader.error(Place(1, 1), "not YAML: \(error)")
     }
+  }
+
+  private static func isTab(_ place: Place, _ text: String) -> Bool {
+    let lines = text.unicodeScalars.split(omittingEmptySubsequences: false) { $0 == "\n" }
+    return place.line <= lines.count && lines[place.line - 1].dropFirst(place.column - 1).first == "\t"
   }
 
   /// Where a key stands again: the library tells only its first place. At the same column on a

@@ -139,14 +139,18 @@ extension SocketAddress {
       return address.family == .v4
         ? "the port is missing" : "the port is missing; an IPv6 address stands in brackets before it"
     }
-    guard let colon = text.lastIndex(of: ":") else { return nil }
+    guard let colon = text.lastIndex(of: ":") else {
+      return UInt16(text) == nil ? nil : "the address before the port is missing"
+    }
     let host = String(text[..<colon])
     let port = String(text[text.index(after: colon)...])
     if let address = IPAddress(host), address.family == .v6 { return "did you mean `[\(host)]:\(port.shortened)`?" }
     if IPAddress(host) != nil || host.hasPrefix("[") {
       return UInt16(port) == nil ? "the port must be 1 to 65535" : nil
     }
-    if host.isEmpty { return "for every address write `0.0.0.0:\(port.shortened)` or `[::]:\(port.shortened)`" }
+    if host.isEmpty || host == "*" {
+      return "for every address write `0.0.0.0:\(port.shortened)` or `[::]:\(port.shortened)`"
+    }
     return host.contains(where: \.isLetter) ? "host names are not resolved" : nil
   }
 }

@@ -27,9 +27,8 @@ package enum Config {
     let reader = Reader(file: file, baseDirectory: baseDirectory, secretFile: secretFile, checks: checks)
     var topology = Topology()
     if let root = Document.read(bytes, reader) { topology = reader.topology(root) }
-    let diagnostics = reader.sorted
-    if diagnostics.contains(where: { $0.severity == .error }) { throw ConfigError(diagnostics: diagnostics) }
-    return LoadedConfig(topology: topology, warnings: diagnostics)
+    if reader.hasErrors { throw ConfigError(diagnostics: reader.sorted) }
+    return LoadedConfig(topology: topology, warnings: reader.sorted)
   }
 
   package static func load(

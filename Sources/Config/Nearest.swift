@@ -1,8 +1,8 @@
 /// The word that was probably meant.
-enum Nearest {
+package enum Nearest {
   /// The candidate that is the fewest edits away from `word`, if at most a third of its letters
   /// differ; the earlier of equals.
-  static func word(to word: String, among candidates: some Sequence<String>) -> String? {
+  package static func word(to word: String, among candidates: some Sequence<String>) -> String? {
     let typed = Array(word.lowercased().utf8)
     guard !typed.isEmpty, typed.count <= 64 else { return nil }
     var best: (word: String, distance: Int)?

@@ -51,6 +51,8 @@ final class Reader {
     add(Diagnostic(file: file, place: place, severity: severity, message: message, isElsewhere: true))
   }
 
+  var hasErrors: Bool { diagnostics.contains { $0.severity == .error } }
+
   private func add(_ diagnostic: Diagnostic) {
     guard diagnostics.count < Reader.maxDiagnostics else {
       // A file that fails must fail, however many warnings came first.

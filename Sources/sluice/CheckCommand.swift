@@ -39,14 +39,18 @@ struct CheckCommand: AsyncParsableCommand {
   }
 
   private func check() async throws {
-    let bytes = try ConfigFile.read(file)
+    let bytes = try read()
     let source = String(decoding: bytes, as: UTF8.self)
     let loaded: LoadedConfig
     do {
       loaded = try Config.load(
         bytes, file: file, baseDirectory: ConfigFile.directory(of: file), checks: Materials.checks())
     } catch {
-      guard json else { throw ConfigFile.failure(error, file, source) }
+      guard json else {
+        var failure = ConfigFile.failure(error, file, source)
+        failure.hint = nil
+        throw failure
+      }
       show(Result(valid: false, diagnostics: error.diagnostics.map(Result.Fault.init)))
       throw ExitCode(1)
     }
@@ -71,6 +75,19 @@ struct CheckCommand: AsyncParsableCommand {
     guard let changes else { return }
     print(changes.isEmpty ? "The running node would change nothing." : "On the running node:")
     for change in changes { print("  \(change)") }
+  }
+
+  /// A file that cannot be read is a fault like any other to whoever reads JSON.
+  private func read() throws -> [UInt8] {
+    do throws(Failure) {
+      return try ConfigFile.read(file)
+    } catch {
+      if json {
+        let fault = Result.Fault(file: file, line: 1, column: 1, severity: "error", message: error.message)
+        show(Result(valid: false, diagnostics: [fault]))
+      }
+      throw error
+    }
   }
 
   /// nil when no node answers, which is a failure only if one was named.

@@ -44,6 +44,7 @@ struct ConfigFile: Sendable {
   }
 
   static func read(_ path: String) throws(Failure) -> [UInt8] {
+    guard !path.isEmpty else { throw Failure("the file's name is empty", hint: "name a file", code: .badConfig) }
     do {
       let file = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
       defer { try? file.close() }
@@ -53,9 +54,8 @@ struct ConfigFile: Sendable {
     } catch let failure as Failure {
       throw failure
     } catch {
-      throw Failure(
-        "\(path) cannot be read: \(ConfigFile.reason(error))", hint: "does it exist, and may this user read it?",
-        code: .badConfig)
+      let (words, hint) = ConfigFile.reason(error)
+      throw Failure("\(path) cannot be read: \(words)", hint: hint, code: .badConfig)
     }
   }
 
@@ -73,26 +73,20 @@ struct ConfigFile: Sendable {
       ?? (path.hasPrefix("/") ? "/" : ".")
   }
 
-  private static func reason(_ error: any Error) -> String {
+  /// Why a file cannot be read, and what to do about it.
+  private static func reason(_ error: any Error) -> (words: String, hint: String?) {
     let error = error as NSError
     let cause = error.userInfo[NSUnderlyingErrorKey] as? NSError ?? error
-    return cause.domain == NSPOSIXErrorDomain
-      ? String(describing: POSIXErrorCode(rawValue: Int32(cause.code))?.words ?? cause.localizedDescription)
-      : cause.localizedDescription
+    guard cause.domain == NSPOSIXErrorDomain else { return (cause.localizedDescription, nil) }
+    switch POSIXErrorCode(rawValue: Int32(cause.code)) {
+    case .ENOENT: return ("no such file", "is the name right?")
+    case .EACCES: return ("permission denied", "use sudo, or give this user the right to read it")
+    case .EISDIR: return ("it is a directory", "name a file in it")
+    default: return (cause.localizedDescription, nil)
+    }
   }
 }
 
 extension String {
   fileprivate var nonEmpty: String? { isEmpty ? nil : self }
-}
-
-extension POSIXErrorCode {
-  fileprivate var words: String? {
-    switch self {
-    case .ENOENT: "no such file"
-    case .EACCES: "permission denied"
-    case .EISDIR: "it is a directory"
-    default: nil
-    }
-  }
 }

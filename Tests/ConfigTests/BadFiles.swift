@@ -3,12 +3,12 @@ let badFiles: [Case] = [
   Case(
     .file(""),
     [
-      "1:1 the file is empty; it needs at least `listeners` and `pools`"
+      "1:1 the file is empty; begin with `listeners` and `pools`"
     ]),
   Case(
     .file("# only a comment\n"),
     [
-      "1:1 the file is empty; it needs at least `listeners` and `pools`"
+      "1:1 the file is empty; begin with `listeners` and `pools`"
     ]),
   Case(
     .file("a: [1, 2"),
@@ -23,7 +23,12 @@ let badFiles: [Case] = [
   Case(
     .file("listeners:\n\tweb: 1"),
     [
-      "2:1 not YAML: found character that cannot start any token (scanning for the next token)"
+      "2:1 not YAML: a tab cannot stand here; indent by spaces"
+    ]),
+  Case(
+    .file(String(repeating: "[", count: 2_000)),
+    [
+      "1:1 nested deeper than 32 levels"
     ]),
   Case(
     .file("a: \"x"),
@@ -245,7 +250,7 @@ let badFiles: [Case] = [
       "listeners:\n  a: { bind: [\"80\", \":80\", localhost:80, \"::1:80\", 127.0.0.1, \"::1\", 127.0.0.1:0, 127.0.0.1:80x, \"unix:rel\", /run/x, {mode: \"0600\"}, {address: 127.0.0.1:5, mode: \"0600\"}, {address: \"unix:/a\", mode: 600}], protocol: tcp, pool: p }\n  b: { bind: [], protocol: tcp, pool: p }\n  c: { bind: \"unix:/x\", protocol: udp, pool: p }\npools: { p: { backends: [127.0.0.1:9] } }"
     ),
     [
-      "2:15 `bind`: expected an address and a port such as 192.0.2.1:80, \"[2001:db8::1]:80\" or unix:/path, found the text \"80\"",
+      "2:15 `bind`: expected an address and a port such as 192.0.2.1:80, \"[2001:db8::1]:80\" or unix:/path, found the text \"80\"; the address before the port is missing",
       "2:21 `bind`: expected an address and a port such as 192.0.2.1:80, \"[2001:db8::1]:80\" or unix:/path, found the text \":80\"; for every address write `0.0.0.0:80` or `[::]:80`",
       "2:28 `bind`: expected an address and a port such as 192.0.2.1:80, \"[2001:db8::1]:80\" or unix:/path, found `localhost:80`; host names are not resolved",
       "2:42 `bind`: expected an address and a port such as 192.0.2.1:80, \"[2001:db8::1]:80\" or unix:/path, found the text \"::1:80\"; the port is missing; an IPv6 address stands in brackets before it",

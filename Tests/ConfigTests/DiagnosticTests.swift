@@ -91,4 +91,11 @@ struct Case: Sendable, CustomTestStringConvertible {
     #expect(loaded.warnings.map(\.brief) == ["6:3 no route leads to the pool `api`"])
     #expect(loaded.warnings.first?.severity == .warning)
   }
+
+  @Test func aPoolIsNotCalledUnusedWhereWhatLeadsToItMayBeWrong() {
+    let error = #expect(throws: ConfigError.self) {
+      try Config.load(Snippet.root("wrokers: 1").text, file: "f", baseDirectory: "/")
+    }
+    #expect(error?.diagnostics.map(\.brief) == ["1:1 unknown key `wrokers`; did you mean `workers`?"])
+  }
 }
