@@ -29,22 +29,23 @@ package struct ControllerPlace: Sendable {
 
   // MARK: for people
 
-  /// Existing hosts, one a line: name, state, amphora or why not.
-  package func hosts() async throws -> [[String]] {
-    (try await ask("GET", "hosts")["hosts"].array ?? []).map { host in
-      [
-        host["name"].string ?? "", host["state"].string ?? "", host["amphora"].string ?? host["reason"].string ?? "",
-      ]
-    }
+  package enum List: Sendable {
+    /// Existing hosts: name, state, amphora or why not.
+    case hosts
+    /// Floating addresses: address, VIP, load balancer, trouble.
+    case floatingAddresses
   }
 
-  package func floating() async throws -> [[String]] {
-    (try await ask("GET", "floating-ips")["floating_ips"].array ?? []).map { row in
-      [
-        row["address"].string ?? "", row["vip_address"].string ?? "", row["load_balancer"].string ?? "",
-        row["trouble"].string ?? "",
-      ]
-    }
+  package func list(_ list: List) async throws -> (rows: [[String]], json: String) {
+    let answer = try await ask("GET", list == .hosts ? "hosts" : "floating-ips")
+    let keys: [[String]] =
+      switch list {
+      case .hosts: [["name"], ["state"], ["amphora", "reason"]]
+      case .floatingAddresses: [["address"], ["vip_address"], ["load_balancer"], ["trouble"]]
+      }
+    let entries = answer[list == .hosts ? "hosts" : "floating_ips"].array ?? []
+    let rows = entries.map { entry in keys.map { $0.lazy.compactMap { entry[$0].string }.first ?? "" } }
+    return (rows, answer.text)
   }
 
   /// - Returns: the floating address.

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Kernel
 internal import NIOCore
 internal import NIOHTTP1
 internal import NIOPosix
@@ -127,7 +128,19 @@ package struct HTTPClient: Sendable {
     } catch let failure as StepFailure {
       throw failure
     } catch {
-      throw StepFailure("\(socket ?? "\(place.host):\(place.port)"): \(error)", passing: true)
+      throw StepFailure("\(socket ?? "\(place.host):\(place.port)"): \(Self.reason(error))", passing: true)
+    }
+  }
+
+  /// What the system said, without the library's words around it.
+  private static func reason(_ error: any Error) -> String {
+    switch error {
+    case let error as NIOConnectionError:
+      error.connectionErrors.last.map { reason($0.error) } ?? (error.dnsAError ?? error.dnsAAAAError).map(reason)
+        ?? "the host's name is not known"
+    case let error as IOError: "\(Errno(error.errnoCode))"
+    case ChannelError.connectTimeout: "no connection in time"
+    default: "\(error)"
     }
   }
 

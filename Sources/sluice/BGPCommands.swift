@@ -54,6 +54,9 @@ struct BGPRoutesCommand: AsyncParsableCommand {
 protocol BGPOrderWord: OrderWord where Report == BGPStatusReport {}
 
 extension BGPOrderWord {
+  static var subject: ArgumentHelp {
+    ArgumentHelp("The announcement, as `sluice bgp status` shows it.", valueName: "announcement")
+  }
   static func render(_ report: BGPStatusReport) -> String { BGPText.render(report) }
 }
 

@@ -1,4 +1,5 @@
 internal import Admin
+internal import Config
 internal import Foundation
 internal import Model
 internal import Node
@@ -13,7 +14,10 @@ extension Operations {
 
   func bgpRoutes(peer: String) async throws(AdminError) -> BGPRoutesReport {
     guard let tables = await node.ports.bgp.tables(peer) else {
-      throw AdminError(.notFound, "there is no peer \(peer)", hint: "`sluice bgp status` lists them")
+      let meant = Nearest.word(to: peer, among: await node.ports.bgp.peers().map(\.name))
+      throw AdminError(
+        .notFound, "there is no peer \(peer)",
+        hint: "\(meant.map { "did you mean `\($0)`? " } ?? "")`sluice bgp status` lists them")
     }
     return BGPRoutesReport(
       peer: peer, announced: tables.announced.map { .init($0) }, received: tables.received.map { .init($0) })
@@ -48,7 +52,7 @@ extension Operations {
     do {
       try await node.apply(.announcement(command))
     } catch {
-      throw AdminError(error)
+      throw await explained(error)
     }
     return await bgpStatus()
   }

@@ -3,11 +3,11 @@ internal import Admin
 /// Sessions, announcements and routes for people.
 enum BGPText {
   static func render(_ report: BGPStatusReport) -> String {
-    guard let number = report.autonomousSystem else { return "BGP is not configured\n" }
+    guard let number = report.autonomousSystem else { return "this node has no `bgp`\n" }
     var text = "AS \(number), router ID \(report.routerID ?? "?")"
     text += report.leaving.map { ", leaving: \($0)" } ?? ""
     var peers = TextTable(
-      ["peer", "address", "AS", "state", "for", "BFD", "told", "heard", "last error"].map { ($0, .left) })
+      ["PEER", "ADDRESS", "AS", "STATE", "FOR", "BFD", "TOLD", "HEARD", "LAST ERROR"].map { ($0, .left) })
     for peer in report.peers {
       peers.add(
         cells([
@@ -15,7 +15,7 @@ enum BGPText {
           peer.bfd ?? "-", "\(peer.announced)", "\(peer.received)", peer.lastError ?? "",
         ]))
     }
-    var rows = TextTable(["announcement", "level", "for", "prefixes", "why"].map { ($0, .left) })
+    var rows = TextTable(["ANNOUNCEMENT", "LEVEL", "FOR", "PREFIXES", "WHY"].map { ($0, .left) })
     for item in report.announcements {
       rows.add(
         cells([item.name, item.level, age(item.sinceSeconds), item.prefixes.joined(separator: " "), item.reason]))
@@ -29,7 +29,7 @@ enum BGPText {
 
   private static func table(_ routes: [BGPRoutesReport.Route]) -> String {
     var rows = TextTable(
-      ["prefix", "next hop", "path", "origin", "med", "preference", "communities"].map { ($0, .left) })
+      ["PREFIX", "NEXT HOP", "PATH", "ORIGIN", "MED", "PREFERENCE", "COMMUNITIES"].map { ($0, .left) })
     for route in routes {
       rows.add(
         cells([

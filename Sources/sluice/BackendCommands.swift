@@ -19,7 +19,7 @@ struct BackendArgument: ExpressibleByArgument, Hashable {
 
 /// What the orders to one backend share.
 struct OrderOptions: ParsableArguments {
-  @Argument(help: ArgumentHelp("The backend, as `sluice status` shows it.", valueName: "pool/backend"))
+  @Argument(help: ArgumentHelp("The backend behind its pool: web/10.0.0.11:8000.", valueName: "pool/backend"))
   var backend: BackendArgument
 
   @OptionGroup var socket: SocketOption
@@ -45,15 +45,15 @@ struct DrainCommand: AsyncParsableCommand {
 
   @OptionGroup var options: OrderOptions
 
-  @Option(help: ArgumentHelp("Return when nothing of it is under way; fail after so many.", valueName: "seconds"))
-  var wait: Int?
+  @Option(help: ArgumentHelp("Return when nothing of it is under way; fail after this.", valueName: "time"))
+  var wait: Seconds?
 
   func run() async throws {
     try await reportingFailures {
       try await options.send(.drain)
       guard let wait else { return }
       var waiting = DrainWait(options.socket.node, options.backend)
-      try await waiting.run(seconds: wait, isSilent: options.json)
+      try await waiting.run(within: wait, isSilent: options.json)
     }
   }
 }

@@ -8,8 +8,8 @@ struct CanaryCommand: AsyncParsableCommand {
     commandName: "canary",
     abstract: "Move clients to backends of another version, step by step, while it does no worse than the others.",
     discussion: """
-      Backends are told apart by `version` in the configuration. At every look, errors and latencies of the canary are
-      compared with those of the other backends at the same time; a canary that is worse goes back to 0% by itself.
+      Backends are told apart by `version` in the configuration. At every look, errors and latencies of the canary are \
+      compared with those of the other backends at the same time; a canary that is worse goes back to 0% by itself. \
       `sluice rollout show POOL` prints the evidence, also afterwards.
       """)
 
@@ -35,7 +35,7 @@ struct SwitchCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "switch", abstract: "Move all clients to backends of another version at once (blue/green).",
     discussion: """
-      It is held and watched like a canary's last step, and `sluice rollout rollback` switches back, then or later.
+      It is held and watched like a canary's last step, and `sluice rollout rollback` switches back, then or later. \
       With no other version to compare with, --most-errors says what ends it.
       """)
 
@@ -51,9 +51,10 @@ struct CanaryOptions: ParsableArguments {
   @Option(
     help: "Before the first step, copies of so many percent of the requests; their answers are judged and thrown away.")
   var mirror: Double?
-  @Option(help: "Seconds on each step, at least (default: 60).") var hold: Double?
+  @Option(help: ArgumentHelp("On each step, at least (default: 60).", valueName: "time")) var hold: Seconds?
   @Option(help: "Answers of the new version on each step, at least (default: 500).") var samples: Int?
-  @Option(help: "Seconds without enough answers after which it pauses (default: 3600).") var patience: Double?
+  @Option(help: ArgumentHelp("Without enough answers for this it pauses (default: 3600).", valueName: "time"))
+  var patience: Seconds?
   @Option(help: "The greatest chance that a version that is not worse is stopped, in percent (default: 1).")
   var falseAlarms: Double?
   @Option(help: "More errors than this, in percent of a step's answers, end it whatever the other versions do.")
@@ -68,7 +69,7 @@ struct CanaryOptions: ParsableArguments {
     var request = CanaryRequest(pool: pool, version: version)
     request.steps = steps
     request.mirror = mirror.map { $0 / 100 }
-    (request.hold, request.samples, request.patience) = (hold, samples, patience)
+    (request.hold, request.samples, request.patience) = (hold?.count, samples, patience?.count)
     (request.capacity, request.rate) = (capacity, rate)
     (request.falseAlarms, request.mostErrors) = (falseAlarms.map { $0 / 100 }, mostErrors.map { $0 / 100 })
     let body = Array(try JSONEncoder().encode(request))

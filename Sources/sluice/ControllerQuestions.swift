@@ -13,13 +13,17 @@ struct ControllerOptions: ParsableArguments {
     do {
       return try await body(place)
     } catch {
-      throw Failure("\(error)", hint: "is the controller at \(url)?")
+      // One that was answered is at the right place.
+      let isSilent = (error as? StepFailure)?.isPassing ?? true
+      throw Failure("\(error)", hint: isSilent ? "is the controller at \(url)?" : nil)
     }
   }
 
-  func show(_ columns: [String], _ rows: (ControllerPlace) async throws -> [[String]]) async throws {
+  func show(_ columns: [String], json: Bool, _ list: ControllerPlace.List) async throws {
+    let answer = try await asking { try await $0.list(list) }
+    if json { return print(answer.json) }
     var table = TextTable(columns.map { ($0, .left) })
-    for row in try await asking(rows) { table.add(row.map { .init($0.printable) }) }
+    for row in answer.rows { table.add(row.map { .init($0) }) }
     print(table.render(colours: Terminal.hasColours), terminator: "")
   }
 }
@@ -44,10 +48,11 @@ struct ControllerHosts: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "hosts", abstract: "Show the existing hosts of compute: static, and who has them.")
   @OptionGroup var options: ControllerOptions
+  @Flag(help: "Print JSON.") var json = false
 
   func run() async throws {
     try await reportingFailures {
-      try await options.show(["HOST", "STATE", "AMPHORA, OR WHY NOT"]) { try await $0.hosts() }
+      try await options.show(["HOST", "STATE", "AMPHORA, OR WHY NOT"], json: json, .hosts)
     }
   }
 }
@@ -99,10 +104,11 @@ struct ControllerFloating: AsyncParsableCommand {
   struct List: AsyncParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Show which load balancer has which address.")
     @OptionGroup var options: ControllerOptions
+    @Flag(help: "Print JSON.") var json = false
 
     func run() async throws {
       try await reportingFailures {
-        try await options.show(["ADDRESS", "VIP", "LOAD BALANCER", "TROUBLE"]) { try await $0.floating() }
+        try await options.show(["ADDRESS", "VIP", "LOAD BALANCER", "TROUBLE"], json: json, .floatingAddresses)
       }
     }
   }

@@ -19,8 +19,8 @@ struct DrainWait {
   }
 
   /// - Throws: when somebody has taken the drain back, or the time is over; it stays drained then.
-  mutating func run(seconds: Int, isSilent: Bool) async throws {
-    let end = ContinuousClock.now + .seconds(seconds)
+  mutating func run(within limit: Seconds, isSilent: Bool) async throws {
+    let end = ContinuousClock.now + limit.duration
     defer { if !isSilent, Terminal.isInteractive { Terminal.printNow("") } }
     while true {
       let inFlight = try await look()
@@ -28,7 +28,7 @@ struct DrainWait {
       if inFlight == 0 { return }
       guard ContinuousClock.now < end else {
         throw Failure(
-          "\(backend.pool)/\(backend.backend) still has \(inFlight) in flight after \(seconds) s",
+          "\(backend.pool)/\(backend.backend) still has \(inFlight) in flight after \(limit) s",
           hint:
             "it stays drained; `sluice maintenance` takes its persistent clients elsewhere, `sluice ready` takes it back"
         )

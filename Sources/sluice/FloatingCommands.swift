@@ -8,7 +8,7 @@ struct FloatingCommand: AsyncParsableCommand {
     subcommands: [
       FloatingPools.self, FloatingList.self, FloatingAllocate.self, FloatingAssociate.self, FloatingMove.self,
       FloatingDisassociate.self, FloatingRelease.self,
-    ])
+    ], defaultSubcommand: FloatingList.self)
 }
 
 struct FloatingOptions: ParsableArguments {
@@ -67,7 +67,8 @@ struct FloatingList: AsyncParsableCommand {
           .init(entry.address), .init(entry.pool), .init(entry.fixed ?? ""), .init(entry.failover ?? ""),
         ])
       }
-      print(table.render(colours: Terminal.hasColours), terminator: "")
+      print(
+        table.isEmpty ? "no address is allocated\n" : table.render(colours: Terminal.hasColours), terminator: "")
     }
   }
 }

@@ -1,8 +1,6 @@
 internal import Admin
 internal import ArgumentParser
-internal import Config
 internal import Foundation
-internal import Model
 internal import Wire
 
 struct UpgradeCommand: AsyncParsableCommand {
@@ -13,13 +11,16 @@ struct UpgradeCommand: AsyncParsableCommand {
       one ends its connections and leaves. If it does not come to serve, the old one goes on. SIGUSR2 does the same.
       """)
 
-  @Option(help: "Give the new process up when it is not ready after this.") var within = "60s"
+  @Option(help: ArgumentHelp("Give the new process up when it is not ready after this.", valueName: "time"))
+  var within = Seconds(60)
   @OptionGroup var socket: SocketOption
   @Flag(help: "Print the node's answer as JSON.") var json = false
 
+  func validate() throws { _ = try within.whole("--within", 1...600) }
+
   func run() async throws {
     try await reportingFailures {
-      let limit = try seconds(within, "--within", 1...600)
+      let limit = Int(within.count)
       let client = AdminClient(socket: socket.path, deadline: .seconds(limit + 15))
       let (report, raw) = try await NodeConnection(client: client).post(
         "/v1/upgrade?within=\(limit)", as: UpgradeReport.self)
@@ -38,17 +39,18 @@ struct ApplyCommand: AsyncParsableCommand {
       """)
 
   @Argument(help: "The configuration, in YAML.") var file: String
-  @Option(help: "Undo it unless it is confirmed within this, like 60s or 5m.") var confirmWithin: String?
+  @Option(help: ArgumentHelp("Undo it unless it is confirmed within this, like 60s or 5m.", valueName: "time"))
+  var confirmWithin: Seconds?
   @OptionGroup var socket: SocketOption
   @Flag(help: "Print the node's answer as JSON.") var json = false
+
+  func validate() throws { _ = try confirmWithin?.whole("--confirm-within", 1...86_400) }
 
   func run() async throws {
     try await reportingFailures {
       let bytes = try ConfigFile.read(file)
       var path = "/v1/apply?name=\(PathSegment.encode(URL(fileURLWithPath: file).path))"
-      if let confirmWithin {
-        path += "&confirm-within=\(try seconds(confirmWithin, "--confirm-within", 1...86_400))"
-      }
+      if let confirmWithin { path += "&confirm-within=\(confirmWithin)" }
       let (report, raw) = try await socket.node.post(path, body: bytes, as: ApplyReport.self)
       if json { return print(String(decoding: raw, as: UTF8.self), terminator: "") }
       report.show()
@@ -144,15 +146,4 @@ extension ApplyReport {
     for change in changes { print("  \(change)") }
     if let differsFrom { print("\(differsFrom) says something else: a reload or a restart brings that back") }
   }
-}
-
-/// A duration of whole seconds as it is written in a file.
-private func seconds(_ text: String, _ option: String, _ range: ClosedRange<Int>) throws(Failure) -> Int {
-  guard let duration = Units.duration(text), range.contains(Int(duration.milliseconds / 1000)),
-    duration.milliseconds % 1000 == 0
-  else {
-    throw Failure(
-      "\(option) \(text) is not a duration of \(range.lowerBound)s to \(range.upperBound)s", hint: "write 60s or 5m")
-  }
-  return Int(duration.milliseconds / 1000)
 }

@@ -36,12 +36,14 @@ struct NameQueryCommand: AsyncParsableCommand {
   @Argument(help: "The record type.") var type = "A"
   @Option(help: "The client's address; this host's unless given.") var client: String?
   @OptionGroup var socket: SocketOption
+  @Flag(help: "Print the node's answer as JSON.") var json = false
 
   func run() async throws {
     try await reportingFailures {
       let client = client.map { "&client=\(PathSegment.encode($0))" } ?? ""
       let path = "/v1/dns/query?name=\(PathSegment.encode(name))&type=\(PathSegment.encode(type))\(client)"
-      let (report, _) = try await socket.node.get(path, as: NameAnswerReport.self)
+      let (report, raw) = try await socket.node.get(path, as: NameAnswerReport.self)
+      if json { return print(String(decoding: raw, as: UTF8.self), terminator: "") }
       print(report.text, terminator: "")
     }
   }
@@ -52,13 +54,14 @@ struct NameBudgetCommand: AsyncParsableCommand {
     commandName: "failover-budget", abstract: "Show how long clients may be sent to what has died.")
 
   @Argument(help: "A balanced name.") var name: String
-  @Option(help: "Seconds that resolvers keep an answer for at least.") var resolverFloor: Double = 0
+  @Option(help: ArgumentHelp("For how long resolvers keep an answer at least.", valueName: "time"))
+  var resolverFloor = Seconds(0)
   @OptionGroup var socket: SocketOption
   @Flag(help: "Print the node's answer as JSON.") var json = false
 
   func run() async throws {
     try await reportingFailures {
-      let path = "/v1/dns/budget?name=\(PathSegment.encode(name))&floor=\(resolverFloor)"
+      let path = "/v1/dns/budget?name=\(PathSegment.encode(name))&floor=\(resolverFloor.count)"
       let (report, raw) = try await socket.node.get(path, as: NameBudgetReport.self)
       if json { return print(String(decoding: raw, as: UTF8.self), terminator: "") }
       print(
@@ -83,6 +86,7 @@ struct NameDSCommand: AsyncParsableCommand {
 
   @Argument(help: "The zone.") var zone: String
   @OptionGroup var socket: SocketOption
+  @Flag(help: "Print them as a JSON list.") var json = false
 
   func run() async throws {
     try await reportingFailures {
@@ -93,6 +97,9 @@ struct NameDSCommand: AsyncParsableCommand {
       }
       guard !found.delegationSigners.isEmpty else {
         throw Failure("\(zone) is not signed", hint: "give the zone `dnssec: { key: … }`")
+      }
+      if json {
+        return print(String(decoding: try JSONEncoder().encode(found.delegationSigners), as: UTF8.self))
       }
       for record in found.delegationSigners { print(record) }
     }
@@ -109,27 +116,19 @@ struct NameSiteCommand: AsyncParsableCommand {
       commandName: "drain", abstract: "Answer without a site's addresses.")
 
     @Argument(help: "The site.") var site: String
-    @Option(name: .customLong("for"), help: "For how long, as 30s, 10m or 1h; until `ready` unless given.")
-    var duration: String?
+    @Option(
+      name: .customLong("for"),
+      help: ArgumentHelp("For how long, as 30s, 10m or 1h; until `ready` unless given.", valueName: "time"))
+    var limit: Seconds?
     @OptionGroup var socket: SocketOption
+    @Flag(help: "Print the node's answer as JSON.") var json = false
+
+    func validate() throws { _ = try limit?.whole("--for", 1...31_536_000) }
 
     func run() async throws {
       try await reportingFailures {
-        var query = ""
-        if let duration {
-          guard let seconds = seconds(duration) else {
-            throw Failure("\(duration) is no time", hint: "write 30s, 10m, 1h or 1d")
-          }
-          query = "?for=\(seconds)"
-        }
-        try await order(site, "drain\(query)", socket)
+        try await order(site, "drain\(limit.map { "?for=\($0)" } ?? "")", socket, json)
       }
-    }
-
-    private func seconds(_ text: String) -> Int? {
-      guard let unit = text.last, let count = Int(text.dropLast()), count > 0, count < 1_000_000 else { return nil }
-      let factor: Int? = ["s": 1, "m": 60, "h": 3600, "d": 86_400][unit]
-      return factor.map { count * $0 }
     }
   }
 
@@ -138,13 +137,15 @@ struct NameSiteCommand: AsyncParsableCommand {
 
     @Argument(help: "The site.") var site: String
     @OptionGroup var socket: SocketOption
+    @Flag(help: "Print the node's answer as JSON.") var json = false
 
-    func run() async throws { try await reportingFailures { try await order(site, "ready", socket) } }
+    func run() async throws { try await reportingFailures { try await order(site, "ready", socket, json) } }
   }
 
-  private static func order(_ site: String, _ order: String, _ socket: SocketOption) async throws {
+  private static func order(_ site: String, _ order: String, _ socket: SocketOption, _ json: Bool) async throws {
     let path = "/v1/dns/sites/\(PathSegment.encode(site))/\(order)"
-    let (report, _) = try await socket.node.post(path, as: NameServiceReport.self)
+    let (report, raw) = try await socket.node.post(path, as: NameServiceReport.self)
+    if json { return print(String(decoding: raw, as: UTF8.self), terminator: "") }
     for found in report.sites where found.name == site {
       let until = found.remainingSeconds.map { ", for \(Int($0.rounded())) s" } ?? ""
       print("site \(site) is \(found.state)\(until)")

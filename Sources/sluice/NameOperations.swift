@@ -60,7 +60,7 @@ extension Operations {
     do {
       try await node.apply(.site(site, order))
     } catch {
-      throw AdminError(error)
+      throw await explained(error)
     }
     await node.ports.store.settle()
     return try await nameService()

@@ -136,7 +136,7 @@ struct Operations: AdminOperations {
     do {
       try await node.apply(.override(key, order))
     } catch {
-      throw AdminError(error)
+      throw await explained(error)
     }
     await node.ports.store.settle()
     let snapshot = await node.snapshot()

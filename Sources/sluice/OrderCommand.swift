@@ -6,6 +6,8 @@ internal import Wire
 protocol OrderWord {
   associatedtype Report: Decodable
   static var configuration: CommandConfiguration { get }
+  /// What it is about, for the help; the node itself needs none.
+  static var subject: ArgumentHelp { get }
   /// - Parameter subject: whom it is about, fit for a path; empty for the node itself.
   static func path(_ subject: String) -> String
   static func render(_ report: Report) -> String
@@ -23,7 +25,7 @@ struct OrderCommand<Word: OrderWord>: AsyncParsableCommand {
 /// An order about one thing of it: `sluice rollout pause web`.
 struct SubjectOrderCommand<Word: OrderWord>: AsyncParsableCommand {
   static var configuration: CommandConfiguration { Word.configuration }
-  @Argument(help: "Its name.") var name: String
+  @Argument(help: Word.subject) var name: String
   @OptionGroup var socket: SocketOption
   @Flag(help: "Print the node's answer as JSON.") var json = false
 
@@ -33,6 +35,8 @@ struct SubjectOrderCommand<Word: OrderWord>: AsyncParsableCommand {
 }
 
 extension OrderWord {
+  static var subject: ArgumentHelp { "" }
+
   fileprivate static func send(_ subject: String, _ socket: SocketOption, _ json: Bool) async throws {
     let (report, raw) = try await socket.node.post(path(subject), as: Report.self)
     print(json ? String(decoding: raw, as: UTF8.self) : render(report), terminator: "")

@@ -30,12 +30,18 @@ struct RolloutStartCommand: AsyncParsableCommand {
   @Option(help: "POST each backend as JSON to this http:// URL.") var webhook: String?
   @Flag(help: "A person updates each backend and says `sluice rollout next`.") var manual = false
   @Option(help: "Only these backends, in this order; comma-separated.") var backends: String?
-  @Option(help: "Backends at once.") var batch: Int?
-  @Option(help: "How many of the pool may be out at once, those that are down included.") var maxUnavailable: Int?
-  @Option(help: "Seconds that open requests get.") var drainTimeout: Double?
-  @Option(help: "Seconds that an update may take.") var updateTimeout: Double?
-  @Option(help: "Seconds until an updated backend must be up.") var healthTimeout: Double?
-  @Option(help: "Seconds that a batch must stay well before the next begins.") var soak: Double?
+  @Option(help: "Backends at once (default: 1).") var batch: Int?
+  @Option(help: "How many of the pool may be out at once, those that are down included (default: as --batch).")
+  var maxUnavailable: Int?
+  @Option(help: ArgumentHelp("How long open requests get (default: 60).", valueName: "time"))
+  var drainTimeout: Seconds?
+  @Option(help: ArgumentHelp("How long an update may take (default: 600).", valueName: "time"))
+  var updateTimeout: Seconds?
+  @Option(help: ArgumentHelp("When an updated backend must be up (default: 60).", valueName: "time"))
+  var healthTimeout: Seconds?
+  @Option(
+    help: ArgumentHelp("How long a batch must stay well before the next begins (default: 10).", valueName: "time"))
+  var soak: Seconds?
   @Option(help: "The version that an updated backend must report.") var version: String?
   @Option(help: "The path that tells it.") var versionPath: String?
   @Option(
@@ -46,6 +52,12 @@ struct RolloutStartCommand: AsyncParsableCommand {
   var command: [String] = []
   @OptionGroup var socket: SocketOption
   @Flag(help: "Print the node's answer as JSON.") var json = false
+
+  func validate() throws {
+    guard file == nil, [!command.isEmpty, webhook != nil, manual].count(where: { $0 }) != 1 else { return }
+    throw ValidationError(
+      "The update must be a command, a webhook or manual: say one of --command, --webhook, --manual.")
+  }
 
   func run() async throws {
     try await reportingFailures {
@@ -71,8 +83,8 @@ struct RolloutStartCommand: AsyncParsableCommand {
     request.backends = backends.map { $0.split(separator: ",").map(String.init) }
     (request.batch, request.maxUnavailable) = (batch, maxUnavailable)
     (request.capacity, request.rate) = (capacity, rate)
-    (request.drainTimeout, request.updateTimeout) = (drainTimeout, updateTimeout)
-    (request.healthTimeout, request.soak) = (healthTimeout, soak)
+    (request.drainTimeout, request.updateTimeout) = (drainTimeout?.count, updateTimeout?.count)
+    (request.healthTimeout, request.soak) = (healthTimeout?.count, soak?.count)
     (request.version, request.versionPath) = (version, versionPath)
     return Array(try JSONEncoder().encode(request))
   }
@@ -111,6 +123,7 @@ protocol RolloutOrderWord: OrderWord where Report == RolloutReport {
 }
 
 extension RolloutOrderWord {
+  static var subject: ArgumentHelp { ArgumentHelp("The pool.", valueName: "pool") }
   static func path(_ pool: String) -> String { "/v1/rollouts/\(pool)/\(order.rawValue)" }
   static func render(_ report: RolloutReport) -> String { RolloutText.render(report, colours: Terminal.hasColours) }
 }

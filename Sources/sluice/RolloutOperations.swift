@@ -49,12 +49,12 @@ extension RolloutPlan {
   /// - Throws: what is wrong with the request, in its own words.
   init(_ request: RolloutRequest, _ topology: Topology) throws(AdminError) {
     guard let pool = topology.pools.first(where: { $0.name == request.pool }) else {
-      throw AdminError(Refusal.noSuchPool(request.pool))
+      throw AdminError(Refusal.noSuchPool(request.pool), meaning: topology)
     }
     let names = pool.backends.map(\.name)
     let wanted = request.backends ?? names
     for name in wanted where !names.contains(name) {
-      throw AdminError(Refusal.noSuchBackend(BackendKey(pool: pool.name, backend: name)))
+      throw AdminError(Refusal.noSuchBackend(BackendKey(pool: pool.name, backend: name)), meaning: topology)
     }
     guard !wanted.isEmpty, Set(wanted).count == wanted.count else {
       throw .rollout("`backends` must name each backend once")
@@ -89,11 +89,11 @@ extension CanaryPlan {
   /// - Throws: what is wrong with the request, in its own words.
   init(_ request: CanaryRequest, _ snapshot: NodeSnapshot) throws(AdminError) {
     guard let index = snapshot.topology.pools.firstIndex(where: { $0.name == request.pool }) else {
-      throw AdminError(Refusal.noSuchPool(request.pool))
+      throw AdminError(Refusal.noSuchPool(request.pool), meaning: snapshot.topology)
     }
     let pool = snapshot.topology.pools[index]
     guard pool.versionLabels.contains(request.version) else {
-      throw AdminError(Refusal.noSuchVersion(pool: pool.name, request.version))
+      throw AdminError(Refusal.noSuchVersion(pool: pool.name, request.version), meaning: snapshot.topology)
     }
     let members = zip(pool.backends, snapshot.standings[index]).filter { $0.0.version == request.version }
     guard members.contains(where: { $0.1.verdict.takesTraffic && $0.1.state == .ready }) else {

@@ -16,13 +16,13 @@ internal import TLS
     discussion: "Try it: `sluice demo`. Then write a file, `sluice check` it, `sluice run` it.",
     version: Version.text,
     subcommands: [
-      RunCommand.self, CheckCommand.self, DemoCommand.self, StatusCommand.self, TopCommand.self, RolloutCommand.self,
-      ExplainCommand.self,
-      DrainCommand.self, ReadyCommand.self, PeersCommand.self, MaintenanceCommand.self, WeightCommand.self,
-      BGPCommand.self, ReloadCommand.self, DiffCommand.self, ApplyCommand.self, ConfirmCommand.self,
-      RevertCommand.self, UpgradeCommand.self, NameCommand.self, EventsCommand.self, ControllerCommand.self,
-      AmphoraCommand.self, VIPCommand.self, FloatingCommand.self,
-      VersionCommand.self,
+      RunCommand.self, CheckCommand.self, DemoCommand.self,
+      StatusCommand.self, TopCommand.self, EventsCommand.self, ExplainCommand.self,
+      DrainCommand.self, ReadyCommand.self, MaintenanceCommand.self, WeightCommand.self, RolloutCommand.self,
+      ReloadCommand.self, DiffCommand.self, ApplyCommand.self, ConfirmCommand.self, RevertCommand.self,
+      UpgradeCommand.self,
+      PeersCommand.self, NameCommand.self, BGPCommand.self, VIPCommand.self, FloatingCommand.self,
+      ControllerCommand.self, AmphoraCommand.self, VersionCommand.self,
     ])
 }
 
@@ -32,6 +32,9 @@ extension Sluice {
     Library.open()
     _ = Startup.current
     if CommandLine.arguments.dropFirst().first == "run" { Privileges.dropOthers() }
+    if let unknown = UnknownCommand.message(Array(CommandLine.arguments.dropFirst())) {
+      exit(withError: ValidationError(unknown))
+    }
     await main(nil)
   }
 }

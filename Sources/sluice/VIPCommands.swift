@@ -1,5 +1,6 @@
 internal import Admin
 internal import ArgumentParser
+internal import Config
 internal import Kernel
 internal import Wire
 
@@ -57,8 +58,9 @@ struct VIPMoveCommand: AsyncParsableCommand {
   @Argument(help: "The VIP, as `sluice vip list` shows it.") var name: String
   @Option(help: "The node that shall have it: its name or address among `peers`, or where its adverts come from.")
   var to: String?
-  @Option(help: "Seconds to wait for the other node.") var timeout = 30
-  @Option(help: "Seconds that open HTTP requests have to end; 0: none.") var drain = 5
+  @Option(help: ArgumentHelp("How long to wait for the other node.", valueName: "time")) var timeout = Seconds(30)
+  @Option(help: ArgumentHelp("How long open HTTP requests have to end; 0: they have not.", valueName: "time"))
+  var drain = Seconds(5)
   @OptionGroup var socket: SocketOption
   @Flag(help: "Print how it stands afterwards as JSON.") var json = false
 
@@ -72,7 +74,7 @@ struct VIPMoveCommand: AsyncParsableCommand {
       }
       let path = "/v1/vips/\(PathSegment.encode(name))"
       let wish = to.map { "&to=\(PathSegment.encode($0))" } ?? ""
-      let patient = NodeConnection(client: AdminClient(socket: socket.path, deadline: .seconds(drain + 10)))
+      let patient = NodeConnection(client: AdminClient(socket: socket.path, deadline: drain.duration + .seconds(10)))
       _ = try await patient.post("\(path)/release?drain=\(drain)\(wish)", as: VIPStatusReport.self)
       let clock = ContinuousClock()
       let start = clock.now
@@ -81,7 +83,7 @@ struct VIPMoveCommand: AsyncParsableCommand {
       func isThere(_ vip: VIPStatusReport) -> Bool {
         to.map { [vip.lastHeard, vip.owner, vip.ownerAddress].contains($0) } ?? true
       }
-      while clock.now - start < .seconds(timeout) {
+      while clock.now - start < timeout.duration {
         try await Task.sleep(for: .milliseconds(20))
         vip = try await socket.node.vip(name)
         guard vip.state != "active", vip.lastHeard != nil else { continue }
@@ -113,11 +115,13 @@ struct VIPClaimCommand: AsyncParsableCommand {
 
   @Argument(help: "The VIP, as `sluice vip list` shows it.") var name: String
   @OptionGroup var socket: SocketOption
+  @Flag(help: "Print how it stands afterwards as JSON.") var json = false
 
   func run() async throws {
     try await reportingFailures {
       let (vip, _) = try await socket.node.post(
         "/v1/vips/\(PathSegment.encode(name))/claim", as: VIPStatusReport.self)
+      if json { return try VIPText.printJSON(vip) }
       print("\(name) is claimed with priority \(vip.priority); it is \(vip.state) here")
     }
   }
@@ -129,11 +133,13 @@ struct VIPRestoreCommand: AsyncParsableCommand {
 
   @Argument(help: "The VIP, as `sluice vip list` shows it.") var name: String
   @OptionGroup var socket: SocketOption
+  @Flag(help: "Print how it stands afterwards as JSON.") var json = false
 
   func run() async throws {
     try await reportingFailures {
       let (vip, _) = try await socket.node.post(
         "/v1/vips/\(PathSegment.encode(name))/restore", as: VIPStatusReport.self)
+      if json { return try VIPText.printJSON(vip) }
       print("\(name) has priority \(vip.priority) here; it is \(vip.state)")
     }
   }
@@ -165,6 +171,7 @@ extension NodeConnection {
   func vip(_ name: String) async throws -> VIPStatusReport {
     let (report, _) = try await get("/v1/vips", as: VIPsReport.self)
     if let vip = report.vips.first(where: { $0.name == name }) { return vip }
-    throw Failure("there is no vip \(name)", hint: "`sluice vip list` shows them")
+    let meant = Nearest.word(to: name, among: report.vips.map(\.name)).map { "did you mean `\($0)`? " } ?? ""
+    throw Failure("there is no vip \(name)", hint: "\(meant)`sluice vip list` shows them")
   }
 }

@@ -32,7 +32,7 @@ extension Operations {
         try await node.apply(.vip(.handover(vip, wish)))
       }
     } catch {
-      throw AdminError(error)
+      throw await explained(error)
     }
     guard let report = await vips().vips.first(where: { $0.name == vip }) else { throw AdminError(.noSuchVIP(vip)) }
     return report

@@ -50,3 +50,29 @@ import Testing
     #expect(topology.pools[0].backends.map(\.name) == ["one", "two", "slow"])
   }
 }
+
+@Suite struct CommandTests {
+  @Test(arguments: [
+    (["stauts"], "status"), (["dns", "qeury", "x"], "query"), (["rollout", "canray"], "canary"),
+    (["controller", "expalin", "lb"], "explain"),
+  ])
+  func theCommandThatWasMeantIsNamed(words: [String], meant: String) throws {
+    #expect(try #require(UnknownCommand.message(words)).hasSuffix("did you mean `\(meant)`?"))
+  }
+
+  @Test(arguments: [
+    ["status"], ["dns"], ["dns", "query", "quary"], ["drain", "raedy"], ["--help"], ["help", "stauts"], ["explode"],
+    ["controller", "hots.yaml"], [],
+  ])
+  func whatIsKnownOrFarFromEverythingIsLeftToTheParser(words: [String]) {
+    #expect(UnknownCommand.message(words) == nil)
+  }
+
+  @Test(arguments: [("90", 90), ("0.5", 0.5), ("500ms", 0.5), ("2m", 120), ("0", 0)])
+  func secondsAreANumberOrADuration(text: String, count: Double) {
+    #expect(Seconds(argument: text)?.count == count)
+  }
+
+  @Test(arguments: ["", "-1", "soon", "1.5m", "inf", "nan", "2w"])
+  func whatIsNoTimeIsRefused(text: String) { #expect(Seconds(argument: text) == nil) }
+}

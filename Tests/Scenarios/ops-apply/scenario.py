@@ -138,5 +138,5 @@ def refused(s, node):
         equal(node.generation(), generation, "the generation")
     with s.fact("nonsense for a time is refused"):
         for text in ("0s", "1500ms", "soon", "2d"):
-            equal(node.cli("apply", node.config, "--confirm-within", text).returncode, 1, f"exit status with {text}")
+            equal(node.cli("apply", node.config, "--confirm-within", text).returncode, 64, f"exit status with {text}")
         equal(node.api("POST", "/v1/apply?confirm-within=-1", None)[0], 400, "status")
