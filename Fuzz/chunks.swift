@@ -18,8 +18,7 @@ import Wire
       progress.isFinished == (whole.end != nil) && progress.end == whole.end ?? bytes.count, "both end at one place")
   }
   guard !whole.content.isEmpty else { return 0 }
-  let size = Digits(hexadecimal: UInt64(whole.content.count))
-  let again = size.range.map { size.bytes[$0] } + [13, 10] + whole.content + Array("\r\n0\r\n\r\n".utf8)
+  let again = Array("\(String(whole.content.count, radix: 16))\r\n".utf8) + whole.content + Array("\r\n0\r\n\r\n".utf8)
   require(decode(again, []).content == whole.content, "content survives a chunk")
   return 0
 }

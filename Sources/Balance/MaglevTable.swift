@@ -55,7 +55,10 @@ package struct MaglevTable: Sendable {
   @inlinable package var isEmpty: Bool { places.isEmpty }
 
   /// The index that the hash belongs to; the table must not be empty.
-  @inlinable package func lookup(_ hash: UInt64) -> Int { Int(places[Int(hash % 65_537)]) }
+  @inlinable package func lookup(_ hash: UInt64) -> Int {
+    // `size` as a literal: a constant to divide by.
+    Int(places[Int(hash % 65_537)])
+  }
 
   /// The next hash in a key's own sequence of alternatives (splitmix64's finalizer).
   ///

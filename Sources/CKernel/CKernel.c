@@ -27,13 +27,6 @@ int sluice_pipe2(int fds[2], int flags) { return pipe2(fds, flags); }
 
 int sluice_set_pipe_size(int fd, int bytes) { return fcntl(fd, F_SETPIPE_SZ, bytes); }
 
-int sluice_pin_thread(int core) {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  CPU_SET(core, &set);
-  return pthread_setaffinity_np(pthread_self(), sizeof set, &set);
-}
-
 int sluice_unshare_network(void) { return unshare(CLONE_NEWNET); }
 
 void sluice_name_thread(const char *name) { pthread_setname_np(pthread_self(), name); }

@@ -30,12 +30,6 @@ package enum FieldName: UInt8, Sendable, BitwiseCopyable, CaseIterable {
     }
   }
 
-  /// Fields for every recipient, which a Connection option must not make a proxy drop.
-  ///
-  /// RFC 9110 §7.6.1 forbids naming such fields; obeying it would let a client strip what a
-  /// proxy before us added or what a backend authenticates by.
-  @inlinable package var isEndToEnd: Bool { self != .other && !isHopByHop && self != .trailer }
-
   /// Fields that a recipient acts on before content arrives, which therefore must not come after it
   /// (RFC 9110 §6.5.1).
   @inlinable package var isForbiddenInTrailers: Bool {

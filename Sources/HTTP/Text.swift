@@ -1,27 +1,3 @@
-/// A number's digits, most significant first, without an allocation.
-package struct Digits: Sendable, BitwiseCopyable {
-  /// The digits are at `range`.
-  package private(set) var bytes = InlineArray<20, UInt8>(repeating: 0x30)
-  package var range: Range<Int> { start..<20 }
-  private var start = 20
-
-  /// Decimal (Content-Length, statuses, ports).
-  package init(_ value: UInt64) { self.init(value, radix: 10) }
-
-  /// Lower-case hexadecimal (chunk sizes).
-  package init(hexadecimal value: UInt64) { self.init(value, radix: 16) }
-
-  private init(_ value: UInt64, radix: UInt64) {
-    var rest = value
-    repeat {
-      let digit = UInt8(truncatingIfNeeded: rest % radix)
-      start -= 1
-      bytes[start] = digit < 10 ? 0x30 + digit : 0x61 + digit - 10
-      rest /= radix
-    } while rest > 0
-  }
-}
-
 /// `Sun, 06 Nov 1994 08:49:37 GMT`: IMF-fixdate, RFC 9110 §5.6.7.
 package struct HTTPDate: Sendable, BitwiseCopyable {
   package private(set) var bytes = InlineArray<29, UInt8>(repeating: 0x20)

@@ -221,10 +221,6 @@ internal import HTTP
       && nghttp2_session_want_write(known.sessions[Int(number)]) == 0
   }
 
-  package func wantsWrite(_ number: UInt32) -> Bool {
-    unsafe nghttp2_session_want_write(known.sessions[Int(number)]) != 0
-  }
-
   /// How many streams the peer lets us have open.
   package func peerMaxStreams(_ number: UInt32) -> UInt32 {
     unsafe nghttp2_session_get_remote_settings(known.sessions[Int(number)], NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS)

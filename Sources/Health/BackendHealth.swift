@@ -91,7 +91,6 @@ package struct BackendHealth: Sendable {
   /// Whether the next probe should come after the `fast` interval.
   package var isChanging: Bool { tally.isChanging }
   package var isEjected: Bool { verdict.state == .ejected }
-  package var usesProbe: Bool { settings.probe != nil }
 
   /// When `tick` has something to do.
   package var nextTimer: Instant? {

@@ -11,7 +11,6 @@ package struct Errno: Error, Hashable, Sendable, CustomStringConvertible {
 
   package static let noDescriptors = Errno(EMFILE)
   package static let noDescriptorsInSystem = Errno(ENFILE)
-  package static let addressInUse = Errno(EADDRINUSE)
   package static let permission = Errno(EACCES)
   /// A capability is missing.
   package static let notPermitted = Errno(EPERM)

@@ -114,6 +114,4 @@ package struct NetlinkError: Error, Hashable, Sendable, CustomStringConvertible 
   }
 
   package var errno: Errno? { if case .refused(let error, _) = reason { error } else { nil } }
-  /// CAP_NET_ADMIN is missing.
-  package var isPermission: Bool { errno == .notPermitted || errno == .permission }
 }

@@ -53,7 +53,4 @@ package enum Thread {
     let error = sluice_set_realtime(Int32(clamping: priority))
     guard error == 0 else { throw Errno(error) }
   }
-
-  /// Binds the calling thread to a core; best effort.
-  package static func pin(to core: Int) { _ = sluice_pin_thread(Int32(core)) }
 }

@@ -22,18 +22,6 @@ package struct NodeSnapshot: Sendable {
   package var now: Instant
 }
 
-extension World {
-  func byKey() -> [BackendKey: Standing] {
-    var result: [BackendKey: Standing] = [:]
-    for (pool, standings) in zip(topology.pools, standings) {
-      for (backend, standing) in zip(pool.backends, standings) {
-        result[BackendKey(pool: pool.name, backend: backend.name)] = standing
-      }
-    }
-    return result
-  }
-}
-
 extension [[Standing]] {
   /// Whether the data plane would do the same with both: all but the words and times of verdicts.
   func isServedLike(_ other: [[Standing]]) -> Bool {

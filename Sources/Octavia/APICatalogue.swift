@@ -131,7 +131,6 @@ extension API {
 
   // MARK: quotas
 
-  private static let quotaKinds: [Kind] = [.loadBalancer, .listener, .member, .pool, .healthMonitor, .policy, .rule]
   private static let quotaAliases = ["load_balancer": "loadbalancer", "health_monitor": "healthmonitor"]
 
   private func quotaView(_ record: Record?, project: String? = nil) -> JSONObject {

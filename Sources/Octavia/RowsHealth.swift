@@ -10,10 +10,6 @@ extension Rows {
       arguments: [amphora, tree, now.microseconds])
   }
 
-  package func unwatch(_ amphora: String) throws {
-    try db.execute(sql: "DELETE FROM health WHERE amphora = ?", arguments: [amphora])
-  }
-
   /// - Returns: false for one that is not watched.
   package func refresh(_ amphora: String, now: Timestamp) throws -> Bool {
     let statement = try db.cachedStatement(sql: "UPDATE health SET updated = ?, failures = 0 WHERE amphora = ?")
@@ -51,8 +47,6 @@ extension Rows {
     try Int.fetchOne(
       db, sql: "SELECT count(*) FROM health WHERE busy = 0 AND updated < ?", arguments: [limit.microseconds]) ?? 0
   }
-
-  package func watchedCount() throws -> Int { try Int.fetchOne(db, sql: "SELECT count(*) FROM health") ?? 0 }
 
   package func lastHeard(_ amphora: String) throws -> (
     updated: Timestamp, busy: Bool, failures: Int, notBefore: Timestamp

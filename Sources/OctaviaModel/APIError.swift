@@ -56,7 +56,6 @@ extension APIError {
   }
   package static let forbidden = APIError(403, "Policy does not allow this request to be performed.")
   package static let missingProject = APIError(400, "Missing project ID in request where one is required.")
-  package static let duplicateID = APIError(409, "Already an entity with that specified id.")
   package static func disabled(_ value: String, _ option: String) -> APIError {
     APIError(400, "The selected \(option) is not allowed in this deployment: \(value)")
   }

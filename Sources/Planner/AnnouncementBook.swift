@@ -63,7 +63,6 @@ package struct AnnouncementBook: Sendable {
   package mutating func leave(finish: Duration = .zero, at now: Instant) {
     if leaving == nil { leaving = finish > .zero ? .parting(now) : .degraded(now) }
   }
-  package mutating func withdrawAll() { leaving = .withdrawn }
   package mutating func stay() { leaving = nil }
 
   /// What the listeners do while the node leaves.

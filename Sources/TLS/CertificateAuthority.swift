@@ -18,7 +18,7 @@ internal import COpenSSL
   /// - Throws: when the texts are no certificate and key.
   package init(certificate: String, key: String) throws(CryptoError) {
     unsafe self.key = try unsafe readPrivateKey(Array(key.utf8))
-    guard let parsed = unsafe CertificateAuthority.parse(certificate) else {
+    guard let parsed = unsafe readCertificate(certificate) else {
       unsafe EVP_PKEY_free(self.key)
       throw .last("not a certificate")
     }
@@ -50,16 +50,6 @@ internal import COpenSSL
     ]
     return try unsafe CertificateAuthority.issue(
       name: name, days: days, extensions: extensions, signer: (certificate, key))
-  }
-
-  private static func parse(_ text: String) -> OpaquePointer? {
-    let bytes = Array(text.utf8)
-    // SAFETY: the BIO reads `bytes` while they are lent, and is freed before they go.
-    return unsafe bytes.withUnsafeBufferPointer { bytes in
-      let bio = unsafe BIO_new_mem_buf(bytes.baseAddress, Int32(bytes.count))
-      defer { unsafe BIO_free(bio) }
-      return unsafe PEM_read_bio_X509(bio, nil, nil, nil)
-    }
   }
 
   @unsafe private static func issue(

@@ -25,6 +25,11 @@ internal import COpenSSL
   return unsafe UnsafeBufferPointer(start: memory, count: count).map(UInt8.init(bitPattern:))
 }
 
+/// The first certificate of PEM, which the caller frees; nil: there is none.
+@unsafe func readCertificate(_ pem: String) -> OpaquePointer? {
+  unsafe withMemory(Array(pem.utf8)) { unsafe PEM_read_bio_X509($0, nil, nil, nil) }
+}
+
 /// A private key from PEM; the caller frees it. A passphrase is never asked for.
 @unsafe func readPrivateKey(_ pem: [UInt8]) throws(CryptoError) -> OpaquePointer {
   ERR_clear_error()

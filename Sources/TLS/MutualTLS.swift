@@ -20,7 +20,7 @@ internal import Model
       let secret = try unsafe readPrivateKey(Array(key.utf8))
       defer { unsafe EVP_PKEY_free(secret) }
       // SAFETY: the context takes references of its own of what it is given; ours are freed here.
-      guard let own = unsafe Identity.parse(certificate), let trusted = unsafe Identity.parse(authority) else {
+      guard let own = unsafe readCertificate(certificate), let trusted = unsafe readCertificate(authority) else {
         throw .last("not a certificate")
       }
       defer {
@@ -53,16 +53,6 @@ internal import Model
     }
 
     deinit { unsafe SSL_CTX_free(context) }
-
-    private static func parse(_ text: String) -> OpaquePointer? {
-      let bytes = Array(text.utf8)
-      // SAFETY: the BIO reads `bytes` while they are lent, and is freed before they go.
-      return unsafe bytes.withUnsafeBufferPointer { bytes in
-        let bio = unsafe BIO_new_mem_buf(bytes.baseAddress, Int32(bytes.count))
-        defer { unsafe BIO_free(bio) }
-        return unsafe PEM_read_bio_X509(bio, nil, nil, nil)
-      }
-    }
   }
 
   package enum Progress: Hashable, Sendable {

@@ -73,7 +73,8 @@ package enum OTLP {
     "{\"key\":\"\(name)\",\"value\":{\"intValue\":\"\(value)\"}}"
   }
 
-  private static func quoted(_ text: String) -> String {
+  /// Text as a JSON string.
+  package static func quoted(_ text: String) -> String {
     var result = "\""
     for scalar in text.unicodeScalars {
       switch scalar {

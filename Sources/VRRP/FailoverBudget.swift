@@ -28,12 +28,6 @@ package struct FailoverBudget: Hashable, Sendable {
       detection: .zero, skew: interval.skew(priority: backupPriority, version: version), announcement: announcement)
   }
 
-  /// After two Active routers hear each other: how long both go on. The better one's next advert decides, or its
-  /// answer to the other's.
-  package static func dualActive(interval: AdvertInterval, delivery: Duration) -> Duration {
-    interval.duration + delivery
-  }
-
   /// "300 ms detection + 22 ms skew + 5 ms announcement = 327 ms"
   package var description: String {
     func text(_ duration: Duration) -> String { "\((duration.nanoseconds + 500_000) / 1_000_000) ms" }

@@ -1,6 +1,7 @@
 internal import Kernel
 internal import Model
 internal import Rollouts
+internal import Telemetry
 
 /// One backend's update: a program that is run, or a webhook that is called.
 struct UpdateCall: Sendable {
@@ -54,19 +55,7 @@ struct UpdateCall: Sendable {
   }
 
   private var json: String {
-    func quoted(_ text: String) -> String {
-      var result = "\""
-      for scalar in text.unicodeScalars {
-        switch scalar {
-        case "\"", "\\": result += "\\\(scalar)"
-        case _ where scalar.value < 0x20:
-          result += "\\u00" + (scalar.value < 16 ? "0" : "") + String(scalar.value, radix: 16)
-        default: result.unicodeScalars.append(scalar)
-        }
-      }
-      return result + "\""
-    }
     let fields = [("pool", pool), ("backend", backend), ("address", address), ("direction", direction.rawValue)]
-    return "{" + fields.map { "\(quoted($0.0)): \(quoted($0.1))" }.joined(separator: ", ") + "}"
+    return "{" + fields.map { "\(OTLP.quoted($0.0)): \(OTLP.quoted($0.1))" }.joined(separator: ", ") + "}"
   }
 }

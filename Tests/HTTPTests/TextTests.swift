@@ -2,17 +2,6 @@ import HTTP
 import Testing
 
 @Suite struct TextTests {
-  private func text(_ digits: Digits) -> String {
-    String(decoding: digits.range.map { digits.bytes[$0] }, as: UTF8.self)
-  }
-
-  @Test func digitsAreWritten() {
-    for value: UInt64 in [0, 7, 10, 65535, .max] {
-      #expect(text(Digits(value)) == String(value))
-      #expect(text(Digits(hexadecimal: value)) == String(value, radix: 16))
-    }
-  }
-
   @Test(
     arguments: [
       (784_111_777, "Sun, 06 Nov 1994 08:49:37 GMT"), (0, "Thu, 01 Jan 1970 00:00:00 GMT"),

@@ -16,7 +16,6 @@ int sluice_accept4(int fd, struct sockaddr *address, socklen_t *length, int flag
 ssize_t sluice_splice(int in, int out, size_t length, unsigned flags);
 int sluice_pipe2(int fds[2], int flags);
 int sluice_set_pipe_size(int fd, int bytes);
-int sluice_pin_thread(int core);
 int sluice_unshare_network(void);  // for the calling thread alone
 void sluice_name_thread(const char *name);
 int sluice_unlink_if_stale(const char *path);
