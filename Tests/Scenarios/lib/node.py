@@ -128,7 +128,7 @@ class Node:
         lines = path.read_text(errors="replace").splitlines(keepends=True)
         return [json.loads(line) for line in lines if line.endswith("\n")]
 
-    def wait_logged(self, select, what, seconds=3):
+    def wait_logged(self, select, what, seconds=10):
         """The last entry that `select` accepts, once it is there."""
         return wait(lambda: next((e for e in reversed(self.access_log()) if select(e)), None), f"access log: {what}", seconds)
 

@@ -326,7 +326,7 @@ def no_descriptors(s):
         s.figure("CPU of a node without descriptors", f"{share:.0%} of a core", "")
         ensure(node.process.running, "it has ended")
         ensure(share < 0.5, f"it takes {share:.0%} of a core")
-        contains(node.process.log().lower(), "descriptors" if "descriptors" in node.process.log().lower() else "open files")
+        wait(lambda: any(word in node.process.log().lower() for word in ("descriptors", "open files")), "the log names the cause")
     for wire in wires:
         wire.close()
     with s.fact("… and when they are back, it serves all again"):

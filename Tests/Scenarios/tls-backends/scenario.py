@@ -77,7 +77,7 @@ def run(s):
         contains(node.api("GET", "/metrics")[1], 'sluice_certificate_expiry_seconds{pool="mutual",file="')
     with s.fact("a backend that speaks no TLS is a failed try"):
         equal(code("clear"), "502", "status")
-        ensure("not-tls" in node.process.log() or "handshake" in node.process.log(), "the log is silent")
+        wait(lambda: "not-tls" in node.process.log() or "handshake" in node.process.log(), "the log tells of it")
     with s.fact("a large response and a large upload arrive whole"):
         out = s.path("got")
         status, _, error = get("nginx", "-o", out, path="/large")

@@ -114,7 +114,7 @@ class Ends:
                 wait(lambda: len(self.told(name)) >= len(wanted), "the events", SOON + 5)
                 for found, text in zip(self.told(name), wanted, strict=True):
                     contains(found, text)
-                    contains(node.process.log(), text)
+                    wait(lambda: text in node.process.log(), f"the log says {text!r}")
                 metric = re.search(rf'^sluice_certificate_expiry_seconds\{{.*/{name}\.pem"\}} (\S+)$', node.api("GET", "/metrics")[1], re.M)
                 equal(int(float(metric[1])), self.ends[name], "what the metric says")
         with s.fact("each is told of once, and not again after a reload"):
