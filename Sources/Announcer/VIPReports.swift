@@ -79,7 +79,8 @@ extension Reason {
     case .started: "started"
     case .shutdown: "resigned: this node stops"
     case .owner: "owns the addresses"
-    case .silence(let source): source.map { "nothing was heard of \($0) for too long" } ?? "nobody was heard"
+    case .silence(let source, let time):
+      source.map { "router \($0) silent for \(time.words)" } ?? "no router heard for \(time.words)"
     case .resignation(let source): "\(source) resigned"
     case .outranked(let source, let priority): "outranked by \(source), priority \(priority)"
     case .fault(let faults): "fault: \(faults.joined(separator: ", "))"

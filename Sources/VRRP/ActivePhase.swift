@@ -125,7 +125,7 @@ extension VirtualRouter {
     effects.append(.send(configuration.advertisement(priority: effectivePriority)))
     release(&effects)
     let interval = configuration.version == .v3 ? admitted.advertisement.interval : configuration.interval
-    phase = .backup(Backup(interval: interval, downAt: now + activeDown(interval), lastHeard: admitted.source))
+    phase = .backup(Backup(interval: interval, downAt: now + activeDown(interval), lastHeard: admitted.source, at: now))
     effects.append(.report(.changed(from: .active, to: .backup, reason)))
     if interval != configuration.interval { effects.append(.report(.learntInterval(interval, from: admitted.source))) }
   }
@@ -135,7 +135,7 @@ extension VirtualRouter {
     guard state == .active else { return }
     resign(&effects)
     let interval = configuration.interval
-    phase = .backup(Backup(interval: interval, downAt: now + activeDown(interval)))
+    phase = .backup(Backup(interval: interval, downAt: now + activeDown(interval), at: now))
     effects.append(.report(.changed(from: .active, to: .backup, reason)))
   }
 

@@ -14,6 +14,8 @@ struct Backup: Hashable, Sendable {
   /// Active_Down_Timer.
   var downAt: Instant
   var lastHeard: IPAddress?
+  /// Of that advert; of none, when this phase began.
+  var heardAt: Instant
   /// Who resigned, until somebody else is heard.
   var resigned: IPAddress?
   /// Until then a living Active router of lower priority is left alone.
@@ -21,10 +23,11 @@ struct Backup: Hashable, Sendable {
   /// In a group: the timer ran out, and the group has not decided yet.
   var isReady = false
 
-  init(interval: AdvertInterval, downAt: Instant, lastHeard: IPAddress? = nil) {
+  init(interval: AdvertInterval, downAt: Instant, lastHeard: IPAddress? = nil, at now: Instant) {
     self.interval = interval
     self.downAt = downAt
     self.lastHeard = lastHeard
+    heardAt = now
   }
 }
 
@@ -46,6 +49,7 @@ extension VirtualRouter {
     }
     note(admitted, &effects)
     backup.lastHeard = admitted.source
+    backup.heardAt = now
     backup.resigned = nil
     backup.isReady = false
     backup.downAt = now + activeDown(backup.interval)
@@ -81,12 +85,12 @@ extension VirtualRouter {
         backup.isReady = true
         phase = .backup(backup)
       } else {
-        becomeActive(takeoverReason(backup), at: now, &effects)
+        becomeActive(takeoverReason(backup, at: now), at: now, &effects)
       }
     }
   }
 
-  func takeoverReason(_ backup: Backup) -> Reason {
-    backup.resigned.map { .resignation(of: $0) } ?? .silence(of: backup.lastHeard)
+  func takeoverReason(_ backup: Backup, at now: Instant) -> Reason {
+    backup.resigned.map { .resignation(of: $0) } ?? .silence(of: backup.lastHeard, for: now - backup.heardAt)
   }
 }

@@ -47,7 +47,7 @@ package enum Reason: Hashable, Sendable {
   /// This node owns the addresses.
   case owner
   /// Nothing was heard for Active_Down_Interval; from whom it was heard last.
-  case silence(of: IPAddress?)
+  case silence(of: IPAddress?, for: Duration)
   case resignation(of: IPAddress)
   case outranked(by: IPAddress, priority: UInt8)
   case fault([String])

@@ -122,6 +122,6 @@ extension VirtualRouter {
   mutating func promote(at now: Instant, _ effects: inout [Effect]) {
     guard case .backup(let backup) = phase else { return }
     let ownsNow = configuration.isOwner && effectivePriority == 255
-    becomeActive(ownsNow ? .owner : takeoverReason(backup), at: now, &effects)
+    becomeActive(ownsNow ? .owner : takeoverReason(backup, at: now), at: now, &effects)
   }
 }

@@ -109,7 +109,7 @@ package struct VirtualRouter: Sendable {
       isStarted = true
       notedSenders = []
       guard ownFaults.isEmpty, groupFaults.isEmpty else { return enter(.started, at: now, &effects) }
-      var backup = Backup(interval: configuration.interval, downAt: now)
+      var backup = Backup(interval: configuration.interval, downAt: now, at: now)
       backup.isReady = true
       phase = .backup(backup)
     case .shutdown:
@@ -176,7 +176,7 @@ package struct VirtualRouter: Sendable {
     }
     // What a crash left on the link goes.
     release(&effects)
-    var backup = Backup(interval: configuration.interval, downAt: now)
+    var backup = Backup(interval: configuration.interval, downAt: now, at: now)
     if !ownsNow { backup.downAt = now + activeDown(backup.interval) }
     phase = .backup(backup)
     effects.append(.report(.changed(from: .initialize, to: .backup, reason)))

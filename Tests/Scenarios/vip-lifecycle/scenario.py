@@ -203,8 +203,12 @@ def leftovers(s):
     a = host.node(s, text=simple(200), name="lo-a2")
     wait(lambda: VIP in host.addresses(), "a has it")
     b = stage.hosts["b"].node(s, text=simple(100), name="lo-b")
+    wait(lambda: json.loads(b.must("vip", "show", "front", "--json"))["accepted"] > 0, "b hears a")
     a.process.kill()
     wait(lambda: VIP in stage.hosts["b"].addresses(), "b took over")
+    with s.fact("the event of a takeover says who was silent, and for how long"):
+        told = wait(lambda: events(b, "active"), "the event", 3)
+        ensure(re.match(r"router 198\.51\.100\.\d+ silent for \d", told[-1]), f"{told}")
     with s.fact("a node that starts removes its leftovers before it says a word"):
         # Lower than b now, so that it does not come by the address rightly.
         a = host.node(s, text=simple(50), name="lo-a3")
