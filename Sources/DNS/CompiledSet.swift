@@ -69,6 +69,9 @@ package final class CompiledSet: Sendable {
     hashLengthV6 = min(max(set.hashLengthV6, 0), 128)
   }
 
+  /// What some client may be answered with now.
+  package var usable: Set<IPAddress> { Set(choices.filter { $0.group < 0 && $0.weight > 0 }.map(\.address)) }
+
   /// The address of a pick.
   @inline(__always) package func address(_ pick: Int) -> IPAddress { choices[pick].address }
 

@@ -35,6 +35,7 @@ package final class NameServer: Sendable {
     var catalog = Catalog()
     var zones: [String: (source: ZoneSource, zone: Zone)] = [:]
     var sets = DynamicSets()
+    var diary = NameDiary()
     var databases: [String] = []
     /// What the catalog's TLS was compiled from.
     var secure: SecureNames?
@@ -58,6 +59,7 @@ package final class NameServer: Sendable {
   let state: Mutex<State>
   private let wakeup: Wakeup
   private let loads: Loads
+  private let tell: @Sendable ([NameTurn]) -> Void
   private let isStopped = Atomic<Bool>(false)
   let inherited: InheritedSockets
   let tickets: TicketKeys?
@@ -65,10 +67,13 @@ package final class NameServer: Sendable {
   /// - Parameters:
   ///   - inherited: sockets that are there already.
   ///   - tickets: what TLS sessions are resumed by; nil: they are not.
+  ///   - tell: takes what has become of names; called with a lock held.
   package init(
-    inherited: InheritedSockets = InheritedSockets(), tickets: TicketKeys? = nil, loads: @escaping Loads
+    inherited: InheritedSockets = InheritedSockets(), tickets: TicketKeys? = nil,
+    tell: @escaping @Sendable ([NameTurn]) -> Void = { _ in }, loads: @escaping Loads
   ) throws(NameServerError) {
     self.loads = loads
+    self.tell = tell
     self.tickets = tickets
     self.inherited = inherited
     state = Mutex(State(cookies: ServerCookies(key: (Clock.entropy(), Clock.entropy()))))
@@ -114,6 +119,7 @@ package final class NameServer: Sendable {
         if old?.serial != zone.serial { next.notifications.add(zone, policy.notify, at: Clock.now()) }
       }
       state = next
+      tellTurns(&state)
       // Notifications and aliases need not wait for the next second.
       wakeup.signal()
     }
@@ -221,6 +227,12 @@ package final class NameServer: Sendable {
     let before = state.sets.generation
     state.sets.recompile(at: Clock.now())
     if state.sets.generation != before { publish(&state) }
+    tellTurns(&state)
+  }
+
+  private func tellTurns(_ state: inout State) {
+    let turns = state.diary.turns(state.sets, at: Clock.now())
+    if !turns.isEmpty { tell(turns) }
   }
 
   /// Hands the present view down.
@@ -235,6 +247,7 @@ package final class NameServer: Sendable {
     state.catalog = Catalog()
     state.zones = [:]
     state.sets = DynamicSets()
+    state.diary = NameDiary()
     state.databases = []
     state.secure = nil
     try? hand(&state)

@@ -112,6 +112,14 @@ struct DynamicSets: Sendable {
     }
   }
 
+  /// The same by what the configuration calls them, with what workers answer from.
+  func balanced() -> [(name: String, Expansion, [MemberHealth], CompiledSet)] {
+    zip(owners, entries).compactMap { owner, entry in
+      guard case .balanced(let name) = owner.kind, let entry, let compiled = entry.compiled else { return nil }
+      return (name, entry.expansion, entry.health, compiled)
+    }
+  }
+
   private func sets() -> [CompiledSet?] {
     zip(owners, entries).map { owner, entry in
       if let entry { return entry.compiled }

@@ -21,6 +21,8 @@ struct CauseBook: Sendable {
   /// The last word on each backend, and on each site.
   private var words: [BackendKey: Mark] = [:]
   private var siteWords: [String: Mark] = [:]
+  /// How each site came to stand as it does.
+  private var siteTurns: [String: Mark] = [:]
   /// The last event of a virtual address that was this node's own doing.
   private var vips: [String: Mark] = [:]
 
@@ -41,6 +43,10 @@ struct CauseBook: Sendable {
     siteWords[site] = Mark(event: event, isWell: order == .ready, at: now)
   }
 
+  mutating func note(site: String, isUp: Bool, _ event: UInt64, at now: Instant) {
+    siteTurns[site] = Mark(event: event, isWell: isUp, at: now)
+  }
+
   mutating func note(vip: String, isWell: Bool, _ event: UInt64, at now: Instant) {
     vips[vip] = Mark(event: event, isWell: isWell, at: now)
   }
@@ -56,6 +62,17 @@ struct CauseBook: Sendable {
     words[key].flatMap { $0.at == now ? $0.event : nil }
   }
 
+  /// The last event by which a name came to answer from what it does.
+  func latest(of turn: NameTurn, hysteresis: Duration, at now: Instant) -> UInt64? {
+    let sites = turn.sites.compactMap { siteTurns[$0] }
+    let marks = sites + turn.backends.flatMap { [verdicts[$0]?.mark, words[$0]] }.compactMap { $0 }
+    return CauseBook.latest(marks, isWell: turn.isWell, hysteresis: hysteresis, at: now)
+  }
+
+  private static func latest(_ marks: [Mark], isWell: Bool?, hysteresis: Duration, at now: Instant) -> UInt64? {
+    marks.filter { now - $0.at <= hysteresis + slack && (isWell == nil || $0.isWell == isWell) }.map(\.event).max()
+  }
+
   /// The last event by which something of all this came to be as it is now.
   /// - Parameters:
   ///   - isWell: whether it became better; nil: either.
@@ -68,8 +85,7 @@ struct CauseBook: Sendable {
     marks += words.filter { pools.contains($0.key.pool) }.map(\.value)
     marks += names.compactMap { vips[$0] }
     if let site, let mark = siteWords[site] { marks.append(mark) }
-    return marks.filter { now - $0.at <= hysteresis + CauseBook.slack && (isWell == nil || $0.isWell == isWell) }
-      .map(\.event).max()
+    return CauseBook.latest(marks, isWell: isWell, hysteresis: hysteresis, at: now)
   }
 }
 
@@ -98,7 +114,8 @@ extension Node {
       let led = causes.latest(
         pools: [Site.pool(of: name)], site: name, isWell: site.isUp, hysteresis: hysteresis, at: now)
       let message = "site \(name) is \(site.state.rawValue): \(site.reason)"
-      record(site.isUp ? .up : .down, nil, message, because: cause ?? led)
+      let event = record(site.isUp ? .up : .down, nil, message, because: cause ?? led)
+      causes.note(site: name, isUp: site.isUp, event, at: now)
     }
   }
 
@@ -111,6 +128,12 @@ extension Node {
     let on = announcement.dependencies(truth.topology)
     let hysteresis = isWell ? announcement.upAfter : announcement.downAfter
     return causes.latest(pools: on.pools, vips: on.vips, isWell: isWell, hysteresis: hysteresis, at: now)
+  }
+
+  /// What led to a name's other addresses; nil: load, or time.
+  func cause(of turn: NameTurn, at now: Instant) -> UInt64? {
+    // A name that flaps is told of that much later.
+    causes.latest(of: turn, hysteresis: .seconds(5), at: now)
   }
 
   /// What led to an event of a virtual address; nil: another node, or the network.

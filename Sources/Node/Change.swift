@@ -18,6 +18,8 @@ package enum Change: Hashable, Sendable {
   case drift(BackendKey, String?)
   /// An operator's word on a site of the name service.
   case site(String, SiteOrder)
+  /// Balanced names have other addresses to answer from.
+  case names([NameTurn])
   /// What a BGP speaker saw.
   case bgp(BGPReport)
   /// An operator's word on announcements.

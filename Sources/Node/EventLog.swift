@@ -7,6 +7,8 @@ package struct Event: Hashable, Codable, Sendable {
     /// A session to a router, or its BFD.
     case bgp
     case announced, degraded, withdrawn
+    /// A name of the name service is answered from other addresses.
+    case name
     /// An override that a new file made void.
     case dropped
     /// An agent's word, or one that is not understood.

@@ -101,6 +101,7 @@ package actor Node {
       tellStandings(after: before, at: now)
       share(order, for: name)
       keepOrders()
+    case .names(let turns): tell(of: turns, at: now)
     case .drift(let key, let reason):
       try commit(at: now) { (truth) throws(Refusal) in _ = try truth.observe(change, at: now) }
       let event = record(.drifting, key, reason ?? "as its pool's others again", because: cause)

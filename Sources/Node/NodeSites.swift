@@ -28,6 +28,11 @@ extension Node {
     ports.names.applySiteLoads(loads)
   }
 
+  /// Tells what has become of names, after what led to it.
+  func tell(of turns: [NameTurn], at now: Instant) {
+    for turn in turns { record(.name, subject: turn.name, "\(turn)", because: cause(of: turn, at: now)) }
+  }
+
   /// An operator's word on a site holds on all nodes.
   func share(_ order: SiteOrder, for site: String) {
     guard let name = truth.topology.node.name, truth.topology.peers != nil else { return }

@@ -74,7 +74,7 @@ package struct Truth: Sendable {
     let revision = health.revision
     switch change {
     case .load, .peer, .vip, .store: return true
-    case .bgp, .announcement: return false
+    case .bgp, .announcement, .names: return false
     case .probes(let reports): for report in reports { health.handle(report, at: now) }
     case .outlier(let trip): health.handle(.trip(failures: trip.failures, reason: trip.reason), trip.key, at: now)
     case .tick:

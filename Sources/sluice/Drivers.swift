@@ -24,7 +24,7 @@ enum Drivers {
     } catch {
       throw Failure("\(error)", hint: "raise the limit of open files, or set workers")
     }
-    let names = try names(plane, estate.inherited)
+    let names = try names(plane, estate.inherited, post)
     estate.furnish(plane, names)
     let rotation = TicketRotation(keys: plane.ticketKeys, options: topology.tickets)
     rotation.begin()
@@ -95,10 +95,12 @@ enum Drivers {
     return ports
   }
 
-  private static func names(_ plane: DataPlane, _ inherited: InheritedSockets) throws(Failure) -> NameServer {
+  private static func names(
+    _ plane: DataPlane, _ inherited: InheritedSockets, _ post: @escaping @Sendable (Change) -> Void
+  ) throws(Failure) -> NameServer {
     do throws(NameServerError) {
       return try NameServer(
-        inherited: inherited, tickets: plane.ticketKeys,
+        inherited: inherited, tickets: plane.ticketKeys, tell: { post(.names($0)) },
         loads: {
           plane.statistics().backends.mapValues { Int(clamping: max($0.inFlight, $0.connections)) }
         })

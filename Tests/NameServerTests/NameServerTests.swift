@@ -1,6 +1,7 @@
 import DNS
 import Model
 import NameServer
+import Synchronization
 import Telemetry
 import Testing
 
@@ -51,6 +52,34 @@ import Testing
     let report = try #require(server.report())
     #expect(report.names.first?.members.map(\.isUp) == [true, true, false])
     #expect(report.names.first?.members.map(\.source) == ["web/b1", "web/b2", "web/b3"])
+  }
+
+  @Test func aNameThatAnswersFromOthersSaysSoOnce() throws {
+    let told = Mutex<[NameTurn]>([])
+    let server = try NameServer(tell: { turns in told.withLock { $0 += turns } }, loads: { [:] })
+    defer { server.stop() }
+    let name = BalancedName(name: "api.z.test.", root: NameGroup(.all, [NameChoice(.pool("web"))]))
+    // Its first addresses are no change, and a World like the one before is none.
+    for down in [[], [], ["b3"], ["b3"]] as [Set<String>] { try server.apply(world(name, down: down)) }
+    var turn = NameTurn(name: "api.z.test")
+    (turn.usable, turn.all, turn.well, turn.isWell) = (2, 3, 2, false)
+    (turn.gone, turn.backends) = ([IPAddress(10, 0, 0, 3)], [BackendKey(pool: "web", backend: "b3")])
+    #expect(told.withLock { $0 } == [turn])
+    #expect(turn.description == "answers from 2 of 3 addresses, without 10.0.0.3")
+    // It flaps: what has become of it is told some seconds later, and nothing where it is as it was.
+    for down in [[], ["b1"], ["b3"]] as [Set<String>] { try server.apply(world(name, down: down)) }
+    #expect(told.withLock { $0.count } == 1)
+  }
+
+  @Test func aNameThatFallsBackOnAllSaysThatNoneIsWell() {
+    var turn = NameTurn(name: "api.z.test.")
+    (turn.usable, turn.all, turn.back) = (3, 3, [IPAddress(10, 0, 0, 1), IPAddress(10, 0, 0, 2)])
+    #expect(turn.description == "answers from 3 of 3 addresses, though none is well")
+    (turn.usable, turn.all, turn.back) = (0, 3, [])
+    #expect(turn.description == "answers from none of 3 addresses")
+    (turn.usable, turn.all, turn.well) = (5, 5, 5)
+    turn.back = (1...5).map { IPAddress(10, 0, 0, $0) }
+    #expect(turn.description == "answers from 5 of 5 addresses, with 10.0.0.1, 10.0.0.2, 10.0.0.3 and 2 more again")
   }
 
   @Test func aVerdictThatMayChangeShortensTheTTL() throws {

@@ -92,6 +92,41 @@ private func report(_ kind: VIPReport.Kind, _ message: String, own: Bool) -> Cha
     #expect(try await chain(node, from: .down) == [.down, .down])
   }
 
+  @Test func aNameAnswersFromOthersForTheVerdictOrTheSite() async throws {
+    let key = BackendKey(pool: Site.pool(of: "eu"), backend: "10.0.0.1")
+    let (node, fake) = try await servingNode(
+      .sample(backends: 2) {
+        var pool = $0.pools[0]
+        pool.name = key.pool
+        pool.backends = [pool.backends[0]]
+        pool.backends[0].name = key.backend
+        $0.pools.append(pool)
+        var names = NameService()
+        names.sites = [Site(name: "eu", addresses: [IPAddress(10, 0, 0, 1)])]
+        $0.names = names
+      })
+    var turn = NameTurn(name: "api.z.test")
+    (turn.backends, turn.isWell) = ([.web(1)], false)
+    try await node.apply(.probe(.failed(.web(1))))
+    try await node.apply(.override(.web(2), .state(.drain)))
+    try await node.apply(.names([turn]))
+    #expect(try await chain(node, from: .name) == [.name, .down])
+    turn.backends = [.web(2)]
+    try await node.apply(.names([turn]))
+    #expect(try await chain(node, from: .name) == [.name, .override])
+    // By way of the site.
+    try await node.apply(.probe(.failed(key)))
+    fake.advance(Node.spacing)
+    try await node.apply(.tick)
+    (turn.backends, turn.sites) = ([key], ["eu"])
+    try await node.apply(.names([turn]))
+    #expect(try await chain(node, from: .name) == [.name, .down, .down])
+    // Long after: it was something else.
+    fake.advance(.seconds(60))
+    try await node.apply(.names([turn]))
+    #expect(try await chain(node, from: .name) == [.name])
+  }
+
   @Test func whatIsLongPastLedToNothing() async throws {
     let (node, fake) = try await servingNode(.sample(backends: 2, announcing))
     try await node.apply(.probe(.failed(.web(1))))

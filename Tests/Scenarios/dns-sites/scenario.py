@@ -207,6 +207,12 @@ def run(s):
         eu = next(row for row in panels["dns-sites"]["rows"] if row[0] == "eu")
         equal(eu[1], "down", "eu")
         contains(eu[3], "ap down")
+    with s.fact("what the names answer from is told, and leads to the site's fall"):
+        def told():
+            links = nodes["us"].chain("name")
+            return links if len(links) > 1 and links[1] == ("down", "") else None
+        links = wait(told, "the event", 12)
+        ensure(links[0][1] in ("api.sites.test", "spread.sites.test"), f"{links}")
     settled()
     measure("all of us cut off, with its name server", {address("31"), address("32")}, lambda: (hosts["us"].cut("eth0"), hosts["us"].cut("eth1")))
     with s.fact("the last site is answered"):
