@@ -142,7 +142,7 @@ let package = Package(
       swiftSettings: checked),
 
     tests("Telemetry", ["Telemetry", "Model"]),
-    tests("Rollouts", ["Rollouts", "Model", "Wire"]),
+    tests("Rollouts", ["Rollouts", "Model", "Telemetry", "Wire"]),
     tests("VRRP", ["VRRP", "Wire", "Model"]),
     tests("BGP", ["BGP", "Wire", "Model"]),
     tests("BFD", ["BFD", "Wire", "Model"]),

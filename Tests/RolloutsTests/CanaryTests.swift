@@ -26,11 +26,11 @@ import Wire
 
   /// Latencies are exponential with a mean of 16 buckets' unit; buckets double.
   private func side(_ total: Int, _ errors: Double, _ slower: Double, _ random: inout Random) -> CanaryBlock.Side {
-    var latencies = [UInt64](repeating: 0, count: 64)
+    var latencies = [UInt64](repeating: 0, count: 104)
     for _ in 0..<total {
       // A sum of uniforms is enough of a bell for a latency; 25 buckets wide.
-      let value = (random.unit() + random.unit() + random.unit()) * 10 * slower + 10
-      latencies[min(63, Int(value))] += 1
+      let value = (random.unit() + random.unit() + random.unit()) * 10 * slower + 46
+      latencies[min(103, Int(value))] += 1
     }
     return CanaryBlock.Side(total: UInt64(total), errors: draw(total, errors, &random).hits, latencies: latencies)
   }

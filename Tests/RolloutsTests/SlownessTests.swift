@@ -1,5 +1,6 @@
 import Foundation
 import Rollouts
+import Telemetry
 import Testing
 import Wire
 
@@ -95,6 +96,20 @@ import Wire
     var random = Random(seed: 11)
     let ends = stops(100, machine, 1.3, within: 300, &random)
     #expect(ends.count >= 99, "\(ends.count) of 100")
+  }
+
+  /// It was seen: copies of a tenth of the requests were answered after 0.4 ms, where all others took 0.2.
+  @Test(arguments: [(0.4, false), (0.9, false), (3, true)]) func partsOfAMillisecondAreNotSlow(
+    milliseconds: Double, isStopped: Bool
+  ) {
+    func side(_ total: UInt64, _ milliseconds: Double) -> CanaryBlock.Side {
+      var side = CanaryBlock.Side(total: total, latencies: [UInt64](repeating: 0, count: LatencyScale.buckets))
+      side.latencies[LatencyScale.bucket(Int64(milliseconds * 1_000))] = total
+      return side
+    }
+    let end = stopped(500) { _ in CanaryBlock(canary: side(20, milliseconds), control: side(180, 0.2)) }
+    #expect((end != nil) == isStopped)
+    #expect(LatencyScale.lowerBound(SlownessTest.least) == 1_024)
   }
 
   @Test func whatWasKeptOfOneLineBeginsAnew() throws {
