@@ -94,6 +94,8 @@ package enum NodeMetrics {
       "sluice_pool_response_duration_seconds", .histogram,
       "From sending a request to a backend until the head of its response.")
     for pool in pools { metrics.histogram([("pool", pool.name)], pool.responseTimes) }
+    metrics.begin("sluice_pool_requests_queued", .gauge, "Requests that wait for a backend with room.")
+    for pool in pools { metrics.sample([("pool", pool.name)], UInt64(pool.queued ?? 0)) }
     let backends = pools.flatMap { pool in
       pool.backends.map { (labels: [("pool", pool.name), ("backend", $0.name)], report: $0) }
     }

@@ -147,6 +147,8 @@ package struct PoolReport: Codable, Hashable, Sendable {
   package var backends: [BackendReport]
   /// From sending a request to a backend until the head of its response (HTTP).
   package var responseTimes = LatencyReport()
+  /// Requests that wait for a backend with room; absent: none.
+  package var queued: Int?
   /// What is shown to backends that ask; absent: none.
   package var certificate: CertificateReport?
 

@@ -32,7 +32,8 @@ extension DataPlane {
       }
       result.listeners[name] = earlier.listeners[name].map { sum + $0 } ?? sum
     }
-    for name in poolRows.keys {
+    for (name, row) in poolRows {
+      result.queued[name] = max(0, shared.waiting.count(pool: Int(row)))
       result.responseTimes[name] =
         (earlier.responseTimes[name] ?? LatencyHistogram()) + (retired[name] ?? LatencyHistogram())
     }

@@ -15,6 +15,8 @@ package struct DataPlaneStatistics: Hashable, Sendable {
   package var backends: [BackendSlot: BackendStatistics] = [:]
   /// By pool name: from sending a request to a backend until the head of its response.
   package var responseTimes: [String: LatencyHistogram] = [:]
+  /// By pool name: requests that wait for a backend with room, now.
+  package var queued: [String: Int] = [:]
 
   package init() {}
 
@@ -23,6 +25,7 @@ package struct DataPlaneStatistics: Hashable, Sendable {
     left.listeners.merge(right.listeners, uniquingKeysWith: +)
     left.backends.merge(right.backends, uniquingKeysWith: +)
     left.responseTimes.merge(right.responseTimes, uniquingKeysWith: +)
+    left.queued.merge(right.queued, uniquingKeysWith: +)
   }
 }
 

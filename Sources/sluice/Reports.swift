@@ -24,6 +24,7 @@ extension StatusReport {
             return report
           })
         report.responseTimes = LatencyReport(snapshot.statistics.responseTimes[pool.name] ?? LatencyHistogram())
+        report.queued = snapshot.statistics.queued[pool.name].flatMap { $0 > 0 ? $0 : nil }
         report.certificate = pool.tls?.certificate.flatMap { CertificateReport($0) }
         return report
       })

@@ -8,7 +8,7 @@ import time
 
 from lib.node import Node
 from lib.origin import Origin, Server, send_pattern
-from lib.scenario import ensure, equal
+from lib.scenario import contains, ensure, equal, wait
 from lib.wire import Closed, Wire
 
 LIMIT = 120
@@ -18,11 +18,11 @@ MIB = 1 << 20
 def run(s):
     Bodies(s, "origin")
     Origin(s, "narrow-origin")
-    Node(s)
+    node = Node(s)
     uploads(s)
     early_answer(s)
     pauses(s)
-    queue(s)
+    queue(s, node)
     flood(s)
     endings(s)
 
@@ -99,7 +99,7 @@ def pauses(s):
             equal(len(response.body), 16 * MIB + 4, "bytes")
 
 
-def queue(s):
+def queue(s, node):
     """A backend with room for one, and clients on all workers."""
     longest, statuses, lock = [0.0], {}, threading.Lock()
     end = time.monotonic() + 4
@@ -117,7 +117,10 @@ def queue(s):
 
     with s.fact("nobody is forgotten in the queue of a backend with room for one"):
         with concurrent.futures.ThreadPoolExecutor(4) as clients:
-            list(clients.map(client, range(4)))
+            done = clients.map(client, range(4))
+            wait(lambda: node.pool("narrow").get("queued"), "somebody is seen to wait", 4, 0.02)
+            contains(node.api("GET", "/metrics")[1], 'sluice_pool_requests_queued{pool="narrow"} ')
+            list(done)
         s.figure("queue for one connection", f"{sum(statuses.values())} requests", f"longest {longest[0] * 1000:.0f} ms")
         equal(list(statuses), [200], "statuses")
         ensure(longest[0] < 1.5, f"one took {longest[0]:.2f} s")
