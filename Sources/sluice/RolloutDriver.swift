@@ -16,8 +16,8 @@ actor RolloutDriver {
     var traffic = PoolTraffic()
     /// States that are to be given yet.
     var intents: [String: AdministrativeState] = [:]
-    /// The event of its begin, or of its going on.
-    var begun: UInt64?
+    /// The event of what it said last: its begin, an order, its going on.
+    var word: UInt64?
   }
 
   let node: Node
@@ -50,7 +50,7 @@ actor RolloutDriver {
       throw RolloutDriver.notKept(reason)
     }
     let event = await node.note(.rollout, "\(plan.pool): begun, \(plan.backends.count) backends")
-    runs[plan.pool]?.begun = event
+    runs[plan.pool]?.word = event
     keepLooking()
   }
 
@@ -196,8 +196,11 @@ actor RolloutDriver {
     var given = false
     var cause = cause
     // What is decided is told before what is done for it.
-    for case .note(let text) in effects { cause = await node.note(.rollout, "\(pool): \(text)", because: cause) }
-    cause = cause ?? runs[pool]?.begun
+    for case .note(let text) in effects {
+      cause = await node.note(.rollout, "\(pool): \(text)", because: cause)
+      runs[pool]?.word = cause
+    }
+    cause = cause ?? runs[pool]?.word
     for effect in effects {
       switch effect {
       case .drain(let backend): given = await fulfil(.drain, pool, backend, because: cause) || given

@@ -73,13 +73,13 @@ extension RolloutDriver {
     let intents = run.intents
     if isUnderWay(pool) {
       let event = await node.note(.rollout, "\(pool): goes on after a restart")
-      runs[pool]?.begun = event
+      runs[pool]?.word = event
     }
     var effects: [RolloutEffect] = []
     run.rollout.recover(at: node.ports.wallClock(), into: &effects)
     runs[pool]?.rollout = run.rollout
     for (backend, state) in intents.sorted(by: { $0.key < $1.key }) {
-      _ = await fulfil(state, pool, backend, because: runs[pool]?.begun)
+      _ = await fulfil(state, pool, backend, because: runs[pool]?.word)
     }
     await carryOut(effects, pool)
     if let run = runs[pool] { _ = await keep(KeptRollout(run), pool) }

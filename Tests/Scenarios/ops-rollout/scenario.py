@@ -315,6 +315,9 @@ def bad(s, node, fleet, load, flags):
         equal(over(node, "aborted")["reason"], "rolled back", "reason")
         equal(fleet.calls, [("b0", "back")], "calls")
         equal(node.backend("web", "b0")["state"], "ready", "state of b0")
+        events = {event["id"]: event for event in node.api("GET", "/v1/events?after=0")[1]["events"]}
+        drained = [event for event in events.values() if (event["kind"], event["message"]) == ("override", "drain")][-1]
+        equal(events[drained["cause"]]["message"], "web: order: rollback", "what b0 was drained for")
     with s.fact("a server that comes back with the old version is not taken for updated"):
         fleet.next = ("2",)
         node.must("rollout", "start", "web", "--version", "4", "--backends", "b1", *flags, "--health-timeout", "1")
