@@ -16,6 +16,7 @@ package enum SecretFile {
       throw SecretFileError("not UTF-8 text")
     }
     while let last = text.last, last.isNewline { text.removeLast() }
+    guard !text.isEmpty else { throw SecretFileError("nothing in it") }
     return text
   }
 
@@ -30,7 +31,10 @@ package enum SecretFile {
       throw SecretFileError("this user may not read the file")
     }
     defer { try? handle.close() }
-    guard let data = try? handle.read(upToCount: limit + 1) else { throw SecretFileError("reading failed") }
+    let data: Data?
+    do { data = try handle.read(upToCount: limit + 1) } catch { throw SecretFileError("reading failed") }
+    // nil: it is empty.
+    guard let data else { return [] }
     guard data.count <= limit else { throw SecretFileError("larger than \(limit / 1024) KiB") }
     return Array(data)
   }

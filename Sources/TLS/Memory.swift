@@ -38,9 +38,13 @@ internal import COpenSSL
     unsafe PEM_read_bio_PrivateKey(bio, nil, { _, _, _, _ in -1 }, nil)
   }
   guard let key = unsafe key else {
-    let isEncrypted = String(decoding: pem, as: UTF8.self).contains("ENCRYPTED")
-    let error = CryptoError.last("no private key in it")
-    throw isEncrypted ? CryptoError("the private key has a passphrase; store it without one") : error
+    let text = String(decoding: pem, as: UTF8.self)
+    let error = CryptoError.last("of no known kind")
+    guard text.contains("PRIVATE KEY-----") else { throw CryptoError("no private key in it") }
+    guard !text.contains("ENCRYPTED") else {
+      throw CryptoError("the private key has a passphrase; store it without one")
+    }
+    throw CryptoError("the private key in it is damaged: \(error.reason)")
   }
   return unsafe key
 }

@@ -27,7 +27,12 @@ import Testing
     #expect(foreign?.file == "wild.key" && foreign?.reason == "the private key is not that of a.pem")
     let empty = FileBytes(path: "empty", bytes: [])
     #expect(problem(CertificateFiles(chain: empty, key: good.key))?.description == "empty: no certificate in it")
-    #expect(problem(CertificateFiles(chain: good.chain, key: empty))?.file == "empty")
+    #expect(problem(CertificateFiles(chain: good.chain, key: empty))?.description == "empty: no private key in it")
+    #expect(problem(CertificateFiles(chain: good.chain, key: good.chain))?.description == "a.pem: no private key in it")
+    var torn = good.key
+    torn.bytes.removeSubrange(60..<100)
+    let damaged = problem(CertificateFiles(chain: good.chain, key: torn))
+    #expect(damaged?.file == "a.key" && damaged?.reason.hasPrefix("the private key in it is damaged: ") == true)
     let swapped = problem(CertificateFiles(chain: good.key, key: good.key))
     #expect(swapped?.reason == "no certificate in it")
     var cut = good.chain

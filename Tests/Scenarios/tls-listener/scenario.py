@@ -309,10 +309,13 @@ def streams(s, ca, node):
 
 def check(s, node, ca):
     s.path("empty.pem").write_text("nothing\n")
+    s.path("nothing.pem").touch()
     good = f'certificate: "{ca.folder}/b.test.pem", key: "{ca.folder}/b.test.key"'
     cases = [
         ("a file that is not there", 'certificate: "/nonexistent/x.pem", key: "/nonexistent/x.key"', ["/nonexistent/x.pem", "not there"]),
         ("a file without a certificate", f'certificate: "{s.path("empty.pem")}", key: "{ca.folder}/b.test.key"', ["empty.pem", "no certificate"]),
+        ("an empty file", f'certificate: "{s.path("nothing.pem")}", key: "{ca.folder}/b.test.key"', ["nothing.pem", "no certificate"]),
+        ("a file without a key", f'certificate: "{ca.folder}/b.test.pem"', ["b.test.pem", "no private key"]),
         ("another certificate's key", f'certificate: "{ca.folder}/b.test.pem", key: "{ca.folder}/wild.key"', ["wild.key", "not that of"]),
         ("an unknown cipher", f'{good}, ciphers: "ECDHE-NONSENSE"', ["ECDHE-NONSENSE", "knows no cipher"]),
         ("an unknown group", f'{good}, groups: ["X25519", "P-999"]', ["groups"]),
