@@ -26,7 +26,7 @@ extension Worker {
       exchanges[exchange].tried = TriedSet()
     }
     releaseBackend(exchange, reusable: false)
-    if !exchanges[exchange].flags.contains(.retrying) {
+    if why != .streamRefused, !exchanges[exchange].flags.contains(.retrying) {
       exchanges[exchange].flags.insert(.retrying)
       pools[row].retrying += 1
     }
@@ -82,6 +82,9 @@ extension Worker {
     case .none: break  // A status that the policy names.
     default: return false
     }
+    // RFC 9113 §8.7: of a connection that leaves, the backend refuses all that it has not begun. That is no load, and many
+    // at once: a server that ends connections after so many requests would use the budget up each time.
+    if why == .streamRefused { return true }
     // A retry storm must not double the load of what is left (budget as in Finagle: a share of what is live).
     let allowance = max(Worker.maxEarlyRetries, Int(Double(pools[row].live) * policy.budget))
     return state.flags.contains(.retrying) || pools[row].retrying < allowance

@@ -29,6 +29,10 @@ def run(s):
         f'  server {{ listen 127.0.0.1:{s.port("multiplexed")} http2; root {root}; client_max_body_size 100m;'
         '    location = /hi { return 200 "hi\\n"; } location = /nothing { return 204; } }',
         wait_port=s.port("multiplexed"))
+    nginx(
+        s, "leaving",
+        f'  server {{ listen 127.0.0.1:{s.port("leaving")} http2; keepalive_requests 200; location = /hi {{ return 200 "hi\\n"; }} }}',
+        wait_port=s.port("leaving"))
     s.start("nghttpd", ["nghttpd", "--no-tls", "-d", root, "--trailer", "x-sum: abc", "--echo-upload", s.port("nghttpd")])
     haproxy(
         s, "haproxy",
@@ -161,6 +165,9 @@ def to_h2(s, url, web, blob, origin):
         contains(done.stdout, "20000 succeeded, 0 failed, 0 errored")
         s.figure("h2load, h2 to nginx by h2", re.search(r"[\d.]+ req/s", done.stdout)[0])
         ensure(open_connections(s.port("multiplexed")) <= 8, f"{open_connections(s.port('multiplexed'))} connections, {before} before")
+    with s.fact("… nor where the backend leaves each connection after 200 streams, and refuses all that is on its way"):
+        done = subprocess.run(["h2load", "-n", "10000", "-c", "4", "-m", "32", f"{url}/leaving/hi"], capture_output=True, text=True, timeout=60)
+        contains(done.stdout, "10000 succeeded, 0 failed, 0 errored")
 
 
 def open_connections(port):
