@@ -213,7 +213,10 @@ struct Worker: ~Copyable {
     if milliseconds >= nextSweep { sweep() }
     if log.flush(now: milliseconds) { wakeForSweep() }
     turns &+= 1
-    if turns & Worker.sampledTurns == 0 { measureTurn() }
+    if turns & Worker.sampledTurns == 0 {
+      measureTurn()
+      if buffers.isScarce { relieveBuffers() }
+    }
   }
 
   @inline(__always) private mutating func dispatch(_ event: Epoll.Event) {

@@ -5,17 +5,36 @@ import Testing
 
 @Suite struct ReliefTests {
   private func holders(_ chunks: [Int]) -> [Relief.Holder] {
-    chunks.enumerated().map { Relief.Holder(trunk: UInt32($0.offset), chunks: $0.element) }
+    chunks.enumerated().map { Relief.Holder(number: UInt32($0.offset), chunks: $0.element) }
   }
 
-  @Test func thoseThatHoldTheMostComeFirst() {
-    #expect(Relief.order(holders([3, 90, 0, 40]), lent: 140).map(\.trunk) == [1, 3, 0, 2])
+  /// Which kind ends, in which order.
+  private func choice(_ trunks: [Int], _ readers: [Relief.Holder], lent: Int) -> String {
+    switch Relief.choose(trunks: holders(trunks), readers: readers, lent: lent) {
+    case .trunks(let holders): "trunks \(holders.map(\.number))"
+    case .readers(let holders): "readers \(holders.map(\.number))"
+    case .nobody: "nobody"
+    }
+  }
+
+  @Test func ofTrunksThoseThatHoldTheMostComeFirst() {
+    #expect(choice([3, 90, 0, 40], [], lent: 140) == "trunks [1, 3, 0, 2]")
+  }
+
+  @Test func ofReadersThoseThatStandStillTheLongestComeFirst() {
+    let readers = [(48, 500), (48, 100), (1, 300)].enumerated().map {
+      Relief.Holder(number: UInt32($0.offset), chunks: $0.element.0, moved: $0.element.1)
+    }
+    #expect(choice([90], readers, lent: 200) == "readers [1, 2, 0]")
+    #expect(choice([97], readers, lent: 200) == "trunks [0]")
   }
 
   @Test func nobodyEndsWhereOthersHoldTheMost() {
-    #expect(Relief.order(holders([3, 40, 7]), lent: 100).isEmpty)
-    #expect(Relief.order(holders([3, 41, 7]), lent: 100).count == 3)
-    #expect(Relief.order([], lent: 0).isEmpty)
+    #expect(choice([3, 23, 7], [], lent: 100) == "nobody")
+    #expect(choice([3, 24, 7], [], lent: 100) == "trunks [1, 2, 0]")
+    #expect(choice([], holders([33]), lent: 100) == "nobody")
+    #expect(choice([], holders([34]), lent: 100) == "readers [0]")
+    #expect(choice([], [], lent: 0) == "nobody")
   }
 
   @Test func aLookThatHelpedMayBeFollowedAtOnceAndOneInVainWaits() {

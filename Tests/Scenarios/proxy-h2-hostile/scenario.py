@@ -1,11 +1,13 @@
 """Clients that take nothing, or almost nothing, of what they ask for: bounded memory, nobody else waits, and counters say why.
 
 SLUICE_H2_CONNECTIONS: how many connections of 100 streams never open their windows (CI: 30).
+SLUICE_H2_READERS: how many HTTP/1.1 clients read nothing of what comes by HTTP/2 from the backend (CI: 2000).
 """
 
 import contextlib
 import os
 import random
+import resource
 import socket
 import struct
 import threading
@@ -20,6 +22,7 @@ from lib.scenario import Failure, ensure, equal, wait
 from lib.wire import Closed, Wire
 
 CONNECTIONS = int(os.environ.get("SLUICE_H2_CONNECTIONS", 30))
+READERS = int(os.environ.get("SLUICE_H2_READERS", 2000))
 STREAMS = 100
 CALLS = 50
 LIMIT = 100 + CONNECTIONS // 5
@@ -31,6 +34,8 @@ def run(s):
     root.mkdir()
     os.chmod(s.dir, 0o755)
     (root / "large").write_bytes(os.urandom(1 << 20))
+    with (root / "huge").open("wb") as huge:
+        huge.truncate(64 << 20)
     (root / "small").write_bytes(os.urandom(100_000))
     nginx(
         s, "files", f"  open_file_cache max=10;\n  server {{ listen 127.0.0.1:{s.port('files')} http2 backlog=1024; root {root}; }}",
@@ -40,6 +45,7 @@ def run(s):
     calls = Calls(s, "calls")
     node = Node(s)
     stalled(s, node)
+    readers(s, node)
     slow_calls(s, node, calls)
     sockets(s, node, flood, deaf)
     races(s, node)
@@ -90,13 +96,16 @@ class Honest:
                 found.append((status, len(body)))
             return found
 
+    def served(self):
+        return len(self.took) == 2 and all(len(took) >= 5 for took in self.took.values())
+
     def verdict(self, s, beside):
         """Figures, and the longest that somebody waited."""
         for kind, took in sorted(self.took.items()):
             took.sort()
             s.figure(f"{kind} beside {beside}", f"{len(took)} times two requests", f"median {took[len(took) // 2] * 1000:.0f} ms", f"longest {took[-1] * 1000:.0f} ms")
         equal(self.failed[:3], [], f"{len(self.failed)} failures")
-        ensure(len(self.took) == 2 and all(len(took) >= 5 for took in self.took.values()), "nobody was served")
+        ensure(self.served(), "nobody was served")
         # The long form has as many requests at one nginx.
         ensure(max(took[-1] for took in self.took.values()) < max(3, CONNECTIONS / 100), "somebody waited")
 
@@ -146,6 +155,29 @@ def peak(node, condition, seconds):
         return condition()
     wait(look, "it is so", seconds, every=0.1)
     return most[0]
+
+
+# MARK: HTTP/1.1 clients that read nothing
+
+def readers(s, node):
+    low, high = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(high, max(low, READERS + 500)), high))
+    with s.fact(f"{READERS} HTTP/1.1 clients of an HTTP/2 pool that read nothing: those that stand still the longest are cut, nobody else waits"), contextlib.ExitStack() as stack:
+        with Honest(s) as honest:
+            for _ in range(READERS):
+                one = stack.enter_context(socket.socket())
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                one.settimeout(30)
+                one.connect(("127.0.0.1", s.port("patient")))
+                one.sendall(b"GET /huge HTTP/1.1\r\nHost: x\r\n\r\n")
+            # Their own time is long: whoever is cut made room.
+            most = peak(node, lambda: web(node, "patient")["timeouts"] >= 100 and honest.served(), 20)
+        s.figure(f"{READERS} that read nothing", f"RSS at most {most / 1024:.0f} MiB", f"{web(node, 'patient')['timeouts']} cut")
+        ensure(most < 400 * KIB, f"RSS is {most} KiB")
+        honest.verdict(s, f"{READERS} that read nothing")
+    with s.fact("… the log says why, and nothing is left of them"):
+        wait(lambda: web(node, "patient")["inFlight"] == 0, "nothing is in flight", 10)
+        node.wait_logged(lambda entry: entry.get("path") == "/huge" and entry.get("reason") == "out-of-buffers", "out-of-buffers")
 
 
 # MARK: calls that are read by drops
