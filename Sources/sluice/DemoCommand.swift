@@ -9,6 +9,10 @@ struct DemoCommand: AsyncParsableCommand {
   @Option(help: "Where to listen, on 127.0.0.1.") var port: UInt16 = 8080
   @Option(help: "The admin socket (default: one of this user's below /tmp).") var socket: String?
 
+  func validate() throws {
+    if port == 0 { throw ValidationError("The port must be 1 to 65535.") }
+  }
+
   func run() async throws {
     try await reportingFailures {
       let socket = socket ?? "/tmp/sluice-demo-\(getuid())/admin.sock"

@@ -21,7 +21,7 @@ struct DrainWait {
   /// - Throws: when somebody has taken the drain back, or the time is over; it stays drained then.
   mutating func run(within limit: Seconds, isSilent: Bool) async throws {
     let end = ContinuousClock.now + limit.duration
-    defer { if !isSilent, Terminal.isInteractive { Terminal.printNow("") } }
+    defer { if !isSilent, Terminal.isInteractive, most > 0 { Terminal.printNow("") } }
     while true {
       let inFlight = try await look()
       if !isSilent { show(inFlight) }
@@ -49,7 +49,7 @@ struct DrainWait {
 
   private mutating func show(_ inFlight: Int) {
     most = max(most, inFlight)
-    guard inFlight != last else { return }
+    guard inFlight != last, most > 0 else { return }
     last = inFlight
     let text =
       "\(ProgressBar.text(most - inFlight, of: most)) \(most - inFlight) of \(most) done, \(inFlight) in flight"

@@ -64,7 +64,8 @@ struct Service {
       node.ports.bgp.stop(.shutdown("sluice cannot serve"))
       node.ports.stopProbes()
       node.ports.stopPeers()
-      throw Failure("cannot serve: \(error)", hint: "is the address free, and may this user have it?")
+      throw Failure(
+        "cannot serve: \(error)", hint: "is it an address of this machine, and free, and may this user have it?")
     }
     estate.remember()
     let admin: AdminServer

@@ -81,7 +81,7 @@ def undone(s, node, trial):
         s.figure("asked", "undone after")
         s.figure("2 s", f"{took:.1f} s")
         equal(get(s.port("old")).status, 200, "the old listener")
-        ensure(events(node, "not confirmed within"), "no event")
+        wait(lambda: events(node, "not confirmed within"), "the event")
         done = node.cli("confirm")
         equal(done.returncode, 1, "confirm's exit status")
         contains(done.stderr, "nothing awaits confirmation")
@@ -115,7 +115,7 @@ def confirmed(s, node, trial):
         equal(weight(node), 300, "a's weight")
         node.must("revert")
         equal(weight(node), 100, "a's weight")
-        ensure(events(node, "taken back"), "no event")
+        wait(lambda: events(node, "taken back"), "the event")
 
 
 def kept(s, node):

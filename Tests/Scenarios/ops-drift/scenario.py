@@ -41,13 +41,14 @@ def drifts(s, node, what, how):
         equal(found["verdict"], "up", "verdict")
         contains(node.must("events"), f"web/b  {found['drift']}")
     with s.fact(f"{what}: it has a quarter of its weight, and the others all of theirs"):
-        equal({one["name"]: one["effectiveWeight"] for one in node.pool("web")["backends"]}, {"a": 100, "b": 25, "c": 100, "d": 100}, "weights")
+        weights = lambda: {one["name"]: one["effectiveWeight"] for one in node.pool("web")["backends"]}
+        wait(lambda: weights() == {"a": 100, "b": 25, "c": 100, "d": 100}, "weights")
         text = node.api("GET", "/metrics")[1]
         equal(re.findall(r'^sluice_backend_drifting\{pool="web",backend="(.)"\} (\d)', text, re.M), [("a", "0"), ("b", "1"), ("c", "0"), ("d", "0")], "metric")
     with s.fact(f"{what}: it gets it back when it is as before"):
         s.path("b.txt").write_text("20 0")
         wait(lambda: not node.backend("web", "b").get("drift"), "it is no longer flagged", 30, 0.1)
-        equal(node.backend("web", "b")["effectiveWeight"], 100, "weight")
+        wait(lambda: node.backend("web", "b")["effectiveWeight"] == 100, "its weight is back")
         contains(node.must("events"), "as its pool's others again")
 
 

@@ -157,7 +157,7 @@ def orders(s, nodes):
     with s.fact("a drain said on one node holds on all"):
         equal(nodes["b"].api("POST", "/v1/backends/web/o1/drain")[0], 200, "drain")
         timed(s, "drain on b, in force on a and c", "", lambda: all(state_of(nodes[n], "o1")["state"] == "drain" for n in "ac"))
-        ensure(any("said on b" in e["message"] for e in events(nodes["a"], "override")), "the event says where")
+        wait(lambda: any("said on b" in e["message"] for e in events(nodes["a"], "override")), "the event says where")
     with s.fact("a weight too, and the last word counts"):
         for node, weight in (("a", 10), ("c", 20), ("b", 30)):
             equal(nodes[node].api("PUT", "/v1/backends/web/o3/weight", {"weight": weight})[0], 200, "weight")
@@ -200,7 +200,7 @@ def cut(s, nodes, relays):
         relays["c"].open.clear()
         timed(s, "cut noticed by a", "≤ 600 ms", lambda: nodes["a"].link("c") != "up", 3)
         wait(lambda: nodes["c"].link("a") == "stale" and nodes["a"].link("c") == "stale", "stale on both sides", 3)
-        ensure(events(nodes["a"], "peer-stale"), "an event says so")
+        wait(lambda: events(nodes["a"], "peer-stale"), "an event says so")
         ensure(nodes["a"].peers()["c"]["pools"], "what c last said is still shown, with its age")
         equal(nodes["a"].link("b"), "up", "the other link")
     with s.fact("what is said on both sides of the cut is known on both sides after it"):

@@ -89,14 +89,14 @@ def lost(s, node, disk):
         file.write_bytes(b"this is no database" * 1000)
         node = start(s, node.template)
         says("not a database")
-        ensure(events(node, "store-lost"), "an event")
+        wait(lambda: events(node, "store-lost"), "an event")
         node.must("drain", "web/a")
         equal(stands(node)["a"], ("drain", 100), "a")
         equal(file.read_bytes()[:10], b"this is no", "the file")
     with s.fact("with the file out of the way, what is in force is kept"):
         file.unlink()
         back()
-        ensure(events(node, "store-back"), "an event")
+        wait(lambda: events(node, "store-back"), "an event")
         node = again(s, node)
         equal(stands(node)["a"], ("drain", 100), "a after SIGKILL")
     with s.fact("a file that is deleted under the node is made anew with the next word"):

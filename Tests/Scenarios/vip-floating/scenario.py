@@ -364,7 +364,7 @@ def loss(s, world):
         wait(events, "an event says so")
         wait(lambda: world.table() == before, "the table is what it was")
         equal((world.rules(), world.placed()), ({a: f for a, f in before.items() if f}, set(before)), "rules and addresses")
-        ensure("loss" in world.node.status()["store"], "status")
+        wait(lambda: "loss" in world.node.status()["store"], "the status says so")
     with s.fact("orders are refused meanwhile, with the reason, and what follows health goes on"):
         free = next(a for a in ADDRESSES if a not in before)
         status, body = world.order("allocate", address=free)
@@ -383,7 +383,7 @@ def loss(s, world):
             if file.suffix != ".nft":
                 file.unlink()
         wait(world.agree, "all agree", 12, every=0.2)
-        ensure("loss" not in world.node.status()["store"], "status")
+        wait(lambda: "loss" not in world.node.status()["store"], "the status says so")
         equal(world.order("allocate", address=free)[0], 200, "allocate")
         wait(world.agree, "all agree", 5)
     with s.fact("without the section all is taken away"):

@@ -73,9 +73,8 @@ def run(s):
 
     with s.fact("a tells of the rival, its end and the verification"):
         wait(lambda: events(a, "verified"), "verified", 5)
-        ensure(any("198.51.100.12 is active, too" in m for m in events(a, "dual")), f"{events(a, 'dual')}")
-        ensure(any("has given way" in m for m in events(a, "dual")), f"{events(a, 'dual')}")
-        ensure("nobody else answers for the addresses" in events(a, "verified"), f"{events(a, 'verified')}")
+        for kind, words in (("dual", "198.51.100.12 is active, too"), ("dual", "has given way"), ("verified", "nobody else answers for the addresses")):
+            wait(lambda: any(words in message for message in events(a, kind)), f"{kind}: {words}")
     with s.fact("b tells how long it was active, and by whom it was outranked"):
         last = events(b, "backup")[-1]
         ensure("outranked by 198.51.100.11, priority 200" in last and "was active for" in last, last)
