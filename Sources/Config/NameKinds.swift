@@ -71,6 +71,17 @@ extension Reader {
   /// Bytes.
   static let largestZoneFile = 1 << 30
 
+  /// A database as it stands there now.
+  func database(_ path: String) -> GeoFile {
+    let path = absolute(path)
+    let file = URL(fileURLWithPath: path).resolvingSymlinksInPath().path
+    // One that is not there is refused by whoever opens it.
+    let found = try? FileManager.default.attributesOfItem(atPath: file)
+    let time = (found?[.modificationDate] as? Date)?.timeIntervalSince1970 ?? 0
+    let (number, size) = (found?[.systemFileNumber] as? Int ?? 0, found?[.size] as? Int ?? 0)
+    return GeoFile(path: path, identity: "\(number) \(size) \(time)")
+  }
+
   /// A zone file's bytes.
   func zoneFile(_ path: String) throws(ZoneFileError) -> [UInt8] {
     let path = URL(fileURLWithPath: path).resolvingSymlinksInPath().path

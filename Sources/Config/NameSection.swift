@@ -31,7 +31,7 @@ struct NameReader {
     fields.read("nsid", .characterString, into: &service.serverID)
     fields.read("cookies", .boolean, into: &service.cookies)
     fields.read("edns-buffer", .integer(512...4096), into: &service.udpLimit)
-    service.databases = (fields.list("geo", .nonEmpty) ?? []).map(reader.absolute)
+    service.databases = (fields.list("geo", .nonEmpty) ?? []).map { reader.database($0) }
     fields.read("resolver", .nameEndpoint, into: &service.resolver)
     fields.with("tcp", .nameStreams) { tcp in
       tcp.read("idle", .duration(), into: &service.tcp.idle)

@@ -15,7 +15,7 @@ package struct NameService: Hashable, Sendable {
   /// DNS over TLS (RFC 7858); nil: none.
   package var secure: SecureNames?
   /// MaxMind databases that tell where clients are.
-  package var databases: [String] = []
+  package var databases: [GeoFile] = []
   /// Who resolves the targets of ALIAS records; nil: only this server's own zones.
   package var resolver: Endpoint?
   package var keys: [TransactionKey] = []
@@ -37,6 +37,18 @@ package struct ResponseRate: Hashable, Sendable {
   package var prefixV6 = 56
 
   package init() {}
+}
+
+/// A MaxMind database.
+package struct GeoFile: Hashable, Sendable {
+  package var path: String
+  /// Tells the file from one that stood there before: a reload takes over what has been put in its place.
+  package var identity: String
+
+  package init(path: String, identity: String) {
+    self.path = path
+    self.identity = identity
+  }
 }
 
 /// Bounds of DNS over TCP.

@@ -56,7 +56,7 @@ extension NameServer {
     state.catalog.idleMilliseconds = service.tcp.idle.milliseconds
     if state.databases != service.databases {
       do throws(GeoError) {
-        state.catalog.places = try GeoDatabases(service.databases)
+        state.catalog.places = try GeoDatabases(service.databases.map(\.path))
       } catch {
         throw .database("\(error)")
       }

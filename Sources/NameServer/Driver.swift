@@ -36,7 +36,7 @@ package final class NameServer: Sendable {
     var zones: [String: (source: ZoneSource, zone: Zone)] = [:]
     var sets = DynamicSets()
     var diary = NameDiary()
-    var databases: [String] = []
+    var databases: [GeoFile] = []
     /// What the catalog's TLS was compiled from.
     var secure: SecureNames?
     var binds: [BindKey: [Int32]] = [:]
