@@ -45,7 +45,8 @@ struct Outlook: Sendable {
       }
       if now - site.since < settle { health.trend = .changing }
       if let until = site.until {
-        health.plannedChange = UInt32(clamping: max(1, (until - now).milliseconds / 1000))
+        // In the last second nobody may keep the answer.
+        health.plannedChange = UInt32(clamping: (until - now).milliseconds / 1000)
       }
       return health
     }

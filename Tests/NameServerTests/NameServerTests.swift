@@ -1,4 +1,5 @@
 import DNS
+import Kernel
 import Model
 import NameServer
 import Synchronization
@@ -117,6 +118,10 @@ import Testing
     first.sites["eu"] = standing(.drained)
     try server.apply(first)
     #expect(try server.answer("api.z.test", "A", client: nil).contains("192.0.2.2"))
+    // Its end comes within the second, and no answer outlives it.
+    first.sites["eu"]?.until = Clock.now() + .milliseconds(900)
+    try server.apply(first)
+    #expect(server.report()?.names.first?.ttl == 0)
     first.sites["us"] = standing(.down)
     try server.apply(first)
     // Nobody is well: the fallback is everybody.
