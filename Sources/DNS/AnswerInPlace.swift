@@ -28,18 +28,8 @@ extension Responder {
     case .prepared(let place, let isNegative):
       written = zones.list[zone].prepared.list[place]
       guard Int(written.length) <= room else { return 0 }
-      Octets.copy(
-        zones.list[zone].prepared.bytes, at: Int(written.start), count: Int(written.length), to: &message, at: start)
-      // It was prepared for the apex.
-      if isNegative, apex > 0 {
-        for index in 0..<Int(written.pointers) {
-          let pointer = start &+ Int(zones.list[zone].prepared.pointers[Int(written.firstPointer) &+ index])
-          let value =
-            (UInt16(message[pointer]) &<< 8 | UInt16(message[pointer &+ 1])) &+ UInt16(truncatingIfNeeded: apex)
-          message[pointer] = UInt8(truncatingIfNeeded: value &>> 8)
-          message[pointer &+ 1] = UInt8(truncatingIfNeeded: value)
-        }
-      }
+      // A negative one is for the apex.
+      zones.list[zone].prepared.copy(written, movedBy: isNegative ? apex : 0, to: &message, at: start)
     case .made(let dynamic):
       let index = zones.dynamicStarts[zone] &+ dynamic
       let isV6 = query.type == .aaaa

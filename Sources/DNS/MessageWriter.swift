@@ -177,12 +177,15 @@ package struct MessageWriter: ~Copyable {
     u16(0xc000 | UInt16(truncatingIfNeeded: offset))
   }
 
-  /// Adds to the pointer at an offset.
-  @inline(__always) mutating func move(pointerAt offset: Int, by distance: UInt16) {
-    guard offset &+ 1 < count else { return }
-    let value = (UInt16(bytes[offset]) &<< 8 | UInt16(bytes[offset &+ 1])) &+ distance
-    bytes[offset] = UInt8(truncatingIfNeeded: value &>> 8)
-    bytes[offset &+ 1] = UInt8(truncatingIfNeeded: value)
+  /// Takes an answer that is prepared for a name shorter by `distance` bytes.
+  @inline(__always) mutating func copy(
+    _ answer: PreparedAnswers.Answer, of prepared: borrowing PreparedAnswers, movedBy distance: Int
+  ) {
+    guard has(Int(answer.length)) else { return }
+    let start = count
+    var message = bytes.mutableSpan
+    prepared.copy(answer, movedBy: distance, to: &message, at: start)
+    count &+= Int(answer.length)
   }
 
   /// Writes the uncompressed name at `start` of `source` in the shortest form.

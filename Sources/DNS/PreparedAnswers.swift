@@ -23,6 +23,24 @@ struct PreparedAnswers: Sendable {
   var pointers: [UInt16] = []
   /// The SOA of negative answers, prepared for the apex.
   var negative: Int32 = -1
+
+  /// Puts an answer at `start` of a message, whose name is `distance` bytes longer than the one that it was prepared for.
+  @inline(__always) func copy(
+    _ answer: Answer, movedBy distance: Int, to message: inout MutableSpan<UInt8>, at start: Int
+  ) {
+    Octets.copy(bytes, at: Int(answer.start), count: Int(answer.length), to: &message, at: start)
+    guard distance > 0 else { return }
+    var index = Int(answer.firstPointer)
+    let end = index &+ Int(answer.pointers)
+    while index < end {
+      let place = start &+ Int(pointers[index])
+      let moved =
+        (UInt16(message[place]) &<< 8 | UInt16(message[place &+ 1])) &+ UInt16(truncatingIfNeeded: distance)
+      message[place] = UInt8(truncatingIfNeeded: moved &>> 8)
+      message[place &+ 1] = UInt8(truncatingIfNeeded: moved)
+      index &+= 1
+    }
+  }
 }
 
 extension Zone {
@@ -195,17 +213,7 @@ extension Responder {
     guard prepared >= 0 else { return nil }
     let answer = zones.list[zone].prepared.list[Int(prepared)]
     guard writer.count &+ Int(answer.length) <= writer.limit else { return nil }
-    let start = writer.count
-    writer.copy(zones.list[zone].prepared.bytes, Int(answer.start), Int(answer.length))
-    let distance = name.offsets[base]
-    if distance > 0 {
-      var index = Int(answer.firstPointer)
-      let end = index &+ Int(answer.pointers)
-      while index < end {
-        writer.move(pointerAt: start &+ Int(zones.list[zone].prepared.pointers[index]), by: UInt16(distance))
-        index &+= 1
-      }
-    }
+    writer.copy(answer, of: zones.list[zone].prepared, movedBy: Int(name.offsets[base]))
     response.answers = answer.answers
     response.authorities = answer.authorities
     response.additionals = answer.additionals
