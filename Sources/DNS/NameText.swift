@@ -17,7 +17,7 @@ package enum NameTextError: Error, Hashable, Sendable {
 /// The presentation format of RFC 1035 §5.1: labels with dots between, `\DDD` and `\X` escapes, "@" for the origin.
 extension Name: CustomStringConvertible {
   /// A name in presentation format; one without a final dot is completed by `origin`.
-  package init(text: [UInt8], origin: Name?) throws(NameTextError) {
+  package init(text: ArraySlice<UInt8>, origin: Name?) throws(NameTextError) {
     guard let first = text.first else { throw .empty }
     if text.count == 1, first == UInt8(ascii: "@"), let origin {
       self = origin
@@ -27,11 +27,13 @@ extension Name: CustomStringConvertible {
       self = .root
       return
     }
-    var wire: [UInt8] = [0]
+    var wire: [UInt8] = []
+    wire.reserveCapacity(text.count + 1 + (origin?.wire.count ?? 0))
+    wire.append(0)
     var labelStart = 0
-    var index = 0
+    var index = text.startIndex
     var isAbsolute = false
-    while index < text.count {
+    while index < text.endIndex {
       isAbsolute = false
       var byte = text[index]
       if byte == UInt8(ascii: ".") {
@@ -69,7 +71,7 @@ extension Name: CustomStringConvertible {
 
   /// An absolute name, the final dot optional; nil when it is none.
   package init?(_ text: String) {
-    guard let name = try? Name(text: Array(text.utf8), origin: .root) else { return nil }
+    guard let name = try? Name(text: ArraySlice(text.utf8), origin: .root) else { return nil }
     self = name
   }
 
@@ -94,11 +96,11 @@ extension Name: CustomStringConvertible {
 }
 
 /// The byte that an escape at `index` (a backslash) means, and how long the escape is.
-func escape(in text: [UInt8], at index: Int) -> (byte: UInt8, width: Int)? {
-  guard index + 1 < text.count else { return nil }
+func escape(in text: ArraySlice<UInt8>, at index: Int) -> (byte: UInt8, width: Int)? {
+  guard index + 1 < text.endIndex else { return nil }
   let next = text[index + 1]
   guard next &- 48 < 10 else { return (next, 2) }
-  guard index + 3 < text.count, text[index + 2] &- 48 < 10, text[index + 3] &- 48 < 10 else { return nil }
+  guard index + 3 < text.endIndex, text[index + 2] &- 48 < 10, text[index + 3] &- 48 < 10 else { return nil }
   let value = Int(next - 48) * 100 + Int(text[index + 2] - 48) * 10 + Int(text[index + 3] - 48)
   return value < 256 ? (UInt8(value), 4) : nil
 }

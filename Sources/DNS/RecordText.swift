@@ -2,7 +2,7 @@ import Model
 
 /// What is wrong with a record's data in text, and at which of its tokens.
 package struct RecordTextError: Error, Hashable, Sendable {
-  /// An index into the tokens; their count when something is missing at the end.
+  /// An index of the tokens; their `endIndex` when something is missing at the end.
   package let token: Int
   package let text: String
 
@@ -14,54 +14,62 @@ package struct RecordTextError: Error, Hashable, Sendable {
 
 /// Parses a record's data from the words of a zone file.
 enum RecordText {
-  static func parse(_ type: RecordType, _ tokens: [ZoneToken], origin: Name?) throws(RecordTextError) -> [UInt8] {
+  static func parse(
+    _ type: RecordType, _ tokens: ArraySlice<ZoneToken>, origin: Name?
+  ) throws(RecordTextError) -> [UInt8] {
     // RFC 3597 §5: any type may be written as opaque bytes, which must then fit the type.
-    if let first = tokens.first, first.bytes.count == 2, first.bytes == Array("\\#".utf8), !first.isQuoted {
+    if let first = tokens.first, first.bytes.count == 2, first.bytes.elementsEqual("\\#".utf8), !first.isQuoted {
       let data = try opaque(tokens)
       guard RecordSchema.fields(of: type) == nil || !RecordPrinter.data(data, type: type).hasPrefix("\\#") else {
-        throw RecordTextError(0, "these bytes are no \(type) record")
+        throw RecordTextError(tokens.startIndex, "these bytes are no \(type) record")
       }
       return data
     }
     guard let fields = RecordSchema.fields(of: type) else {
-      throw RecordTextError(0, "\(type) data must be written as \\# LENGTH HEX")
+      throw RecordTextError(tokens.startIndex, "\(type) data must be written as \\# LENGTH HEX")
     }
     var data: [UInt8] = []
-    var index = 0
+    var index = tokens.startIndex
     for field in fields { try append(field, tokens, &index, origin, to: &data) }
-    guard index == tokens.count else { throw RecordTextError(index, "unexpected text after the \(type) data") }
-    guard data.count <= 65_535 else { throw RecordTextError(0, "the data has more than 65535 bytes") }
+    guard index == tokens.endIndex else { throw RecordTextError(index, "unexpected text after the \(type) data") }
+    guard data.count <= 65_535 else { throw RecordTextError(tokens.startIndex, "the data has more than 65535 bytes") }
     return data
   }
 
-  private static func opaque(_ tokens: [ZoneToken]) throws(RecordTextError) -> [UInt8] {
-    guard tokens.count > 1, let length = decimal(tokens[1].bytes, maximum: 65_535) else {
-      throw RecordTextError(1, "expected the number of bytes")
+  private static func opaque(_ tokens: ArraySlice<ZoneToken>) throws(RecordTextError) -> [UInt8] {
+    let second = tokens.startIndex + 1
+    guard tokens.count > 1, let length = decimal(tokens[second].bytes, maximum: 65_535) else {
+      throw RecordTextError(second, "expected the number of bytes")
     }
-    guard let data = bytes(hexadecimal: tokens[2...].lazy.flatMap(\.bytes)) else {
-      throw RecordTextError(2, "expected pairs of hexadecimal digits")
+    guard let data = bytes(hexadecimal: tokens[(second + 1)...].lazy.flatMap(\.bytes)) else {
+      throw RecordTextError(second + 1, "expected pairs of hexadecimal digits")
     }
     guard data.count == Int(length) else {
-      throw RecordTextError(1, "\(length) bytes announced, \(data.count) written")
+      throw RecordTextError(second, "\(length) bytes announced, \(data.count) written")
     }
     return data
   }
 
   private static func append(
-    _ field: RecordField, _ tokens: [ZoneToken], _ index: inout Int, _ origin: Name?, to data: inout [UInt8]
+    _ field: RecordField, _ tokens: ArraySlice<ZoneToken>, _ index: inout Int, _ origin: Name?, to data: inout [UInt8]
   ) throws(RecordTextError) {
     func next(_ what: String) throws(RecordTextError) -> ZoneToken {
-      guard index < tokens.count else { throw RecordTextError(index, "expected \(what)") }
+      guard index < tokens.endIndex else { throw RecordTextError(index, "expected \(what)") }
       defer { index += 1 }
       return tokens[index]
     }
-    func number(_ bytes: Int, _ parse: ([UInt8], UInt32) -> UInt32?, _ what: String) throws(RecordTextError) {
+    func big(_ value: UInt64, _ bytes: Int) {
+      for shift in stride(from: (bytes - 1) * 8, through: 0, by: -8) {
+        data.append(UInt8(truncatingIfNeeded: value >> UInt64(shift)))
+      }
+    }
+    func number(
+      _ bytes: Int, _ parse: (ArraySlice<UInt8>, UInt32) -> UInt32?, _ what: String
+    ) throws(RecordTextError) {
       let maximum = bytes == 4 ? UInt32.max : (1 << UInt32(bytes * 8)) - 1
       let token = try next(what)
       guard let value = parse(token.bytes, maximum) else { throw RecordTextError(index - 1, "expected \(what)") }
-      for shift in stride(from: (bytes - 1) * 8, through: 0, by: -8) {
-        data.append(UInt8(truncatingIfNeeded: value >> UInt32(shift)))
-      }
+      big(UInt64(value), bytes)
     }
     func string(_ what: String) throws(RecordTextError) -> [UInt8] {
       let token = try next(what)
@@ -86,10 +94,11 @@ enum RecordText {
       let family: IPAddress.Family = if case .ipv4 = field { .v4 } else { .v6 }
       let what = family == .v4 ? "an IPv4 address" : "an IPv6 address"
       let token = try next(what)
-      guard let address = IPAddress(token.bytes[...]), address.family == family else {
+      guard let address = IPAddress(token.bytes), address.family == family else {
         throw RecordTextError(index - 1, "expected \(what)")
       }
-      data += address.bytes
+      if family == .v6 { big(address.high, 8) }
+      big(address.low, family == .v6 ? 8 : 4)
     case .name:
       let token = try next("a name")
       do {
@@ -100,7 +109,7 @@ enum RecordText {
     case .string: try short("a string")
     case .strings:
       try short("a string")
-      while index < tokens.count { try short("a string") }
+      while index < tokens.endIndex { try short("a string") }
     case .tag:
       try short("a property tag")
       guard let tag = Optional(tokens[index - 1].bytes), !tag.isEmpty, tag.allSatisfy(isAlphanumeric) else {
@@ -113,7 +122,7 @@ enum RecordText {
       guard let value = bytes(hexadecimal: tokens[start...].lazy.flatMap(\.bytes)), !value.isEmpty else {
         throw RecordTextError(start, "expected pairs of hexadecimal digits")
       }
-      index = tokens.count
+      index = tokens.endIndex
       data += value
     case .base64:
       _ = try next("base 64")
@@ -121,16 +130,16 @@ enum RecordText {
       guard let value = Base64.decode(tokens[start...].flatMap(\.bytes)), !value.isEmpty else {
         throw RecordTextError(start, "expected base 64")
       }
-      index = tokens.count
+      index = tokens.endIndex
       data += value
     case .services:
       data += try ServiceParameters.parse(tokens[index...])
-      index = tokens.count
+      index = tokens.endIndex
     }
   }
 
   /// A decimal number without sign.
-  static func decimal(_ text: [UInt8], maximum: UInt32) -> UInt32? {
+  static func decimal(_ text: ArraySlice<UInt8>, maximum: UInt32) -> UInt32? {
     guard (1...10).contains(text.count) else { return nil }
     var value: UInt64 = 0
     for byte in text {
@@ -141,15 +150,11 @@ enum RecordText {
   }
 
   /// Seconds, or a sum of numbers with units (w, d, h, m, s), as BIND and everybody after it read them.
-  static func seconds(_ text: [UInt8], maximum: UInt32) -> UInt32? {
+  static func seconds(_ text: ArraySlice<UInt8>, maximum: UInt32) -> UInt32? {
     if let plain = decimal(text, maximum: maximum) { return plain }
     var total: UInt64 = 0
-    var digits: [UInt8] = []
-    for byte in text {
-      if byte &- 48 < 10 {
-        digits.append(byte)
-        continue
-      }
+    var digits = text.startIndex
+    for (index, byte) in zip(text.indices, text) where byte &- 48 >= 10 {
       let unit: UInt64
       switch lowercased(byte) {
       case UInt8(ascii: "w"): unit = 604_800
@@ -159,11 +164,11 @@ enum RecordText {
       case UInt8(ascii: "s"): unit = 1
       default: return nil
       }
-      guard let value = decimal(digits, maximum: .max) else { return nil }
-      digits = []
+      guard let value = decimal(text[digits..<index], maximum: .max) else { return nil }
+      digits = index + 1
       total += UInt64(value) * unit
       guard total <= UInt64(maximum) else { return nil }
     }
-    return digits.isEmpty && !text.isEmpty ? UInt32(total) : nil
+    return digits == text.endIndex && !text.isEmpty ? UInt32(total) : nil
   }
 }

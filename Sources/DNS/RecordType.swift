@@ -115,7 +115,6 @@ package struct ResponseCode: RawRepresentable, Hashable, Sendable, BitwiseCopyab
   package static let nameExists = ResponseCode(rawValue: 6)
   package static let notAuthoritative = ResponseCode(rawValue: 9)
   package static let badVersion = ResponseCode(rawValue: 16)
-  package static let badCookie = ResponseCode(rawValue: 23)
 
   package var description: String {
     switch rawValue {

@@ -4,7 +4,7 @@ import Model
 enum ServiceParameters {
   private static let names = ["mandatory", "alpn", "no-default-alpn", "port", "ipv4hint", "ech", "ipv6hint", "dohpath"]
 
-  private static func key(_ text: [UInt8]) -> UInt16? {
+  private static func key(_ text: ArraySlice<UInt8>) -> UInt16? {
     let name = String(decoding: text, as: UTF8.self)
     if let known = names.firstIndex(of: name) { return UInt16(known) }
     guard name.hasPrefix("key"), name.utf8.count > 3, name.utf8.dropFirst(3).allSatisfy({ $0 &- 48 < 10 }),
@@ -22,15 +22,15 @@ enum ServiceParameters {
     var values: [(key: UInt16, value: [UInt8], token: Int)] = []
     for (index, token) in zip(tokens.indices, tokens) {
       let equals = token.bytes.firstIndex(of: UInt8(ascii: "="))
-      guard let key = key(Array(token.bytes[..<(equals ?? token.bytes.count)])) else {
+      guard let key = key(token.bytes[..<(equals ?? token.bytes.endIndex)]) else {
         throw RecordTextError(index, "unknown service parameter")
       }
       guard !values.contains(where: { $0.key == key }) else {
         throw RecordTextError(index, "the service parameter \(name(key)) comes twice")
       }
-      var raw = equals.map { Array(token.bytes[($0 + 1)...]) }
+      var raw = equals.map { token.bytes[($0 + 1)...] }
       if let quoted = raw, quoted.count >= 2, quoted.first == 34, quoted.last == 34 {
-        raw = Array(quoted.dropFirst().dropLast())
+        raw = quoted.dropFirst().dropLast()
       }
       var text: [UInt8]?
       if let raw {
@@ -78,7 +78,7 @@ enum ServiceParameters {
       guard let text else { return nil }
       var bytes: [UInt8] = []
       for part in split(text) {
-        guard let address = IPAddress(part[...]), address.family == (key == 4 ? .v4 : .v6) else { return nil }
+        guard let address = IPAddress(part), address.family == (key == 4 ? .v4 : .v6) else { return nil }
         bytes += address.bytes
       }
       return bytes.isEmpty ? nil : bytes
@@ -90,10 +90,10 @@ enum ServiceParameters {
   }
 
   /// Removes one level of escapes: what RFC 1035 calls a character string.
-  static func unescape(_ text: [UInt8]) -> [UInt8]? {
+  static func unescape(_ text: ArraySlice<UInt8>) -> [UInt8]? {
     var bytes: [UInt8] = []
-    var index = 0
-    while index < text.count {
+    var index = text.startIndex
+    while index < text.endIndex {
       if text[index] == UInt8(ascii: "\\") {
         guard let (byte, width) = escape(in: text, at: index) else { return nil }
         bytes.append(byte)
@@ -106,8 +106,8 @@ enum ServiceParameters {
     return bytes
   }
 
-  private static func split(_ text: [UInt8]) -> [[UInt8]] {
-    text.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false).map(Array.init)
+  private static func split(_ text: [UInt8]) -> [ArraySlice<UInt8>] {
+    text.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
   }
 
   /// A list whose values hold a comma or backslash behind a second level of escapes (appendix A.1).

@@ -69,6 +69,8 @@ struct ZoneBuilder {
   private let extras: [Name]
   private var items: [Item] = []
   private var sortKeys: [UInt8] = []
+  /// The records of the node that is laid out.
+  private var group: [Int] = []
   /// Where each node's records begin in `items`, and behind the last one where they end.
   private var starts: [UInt32] = []
   /// The last node of each number of labels, of which a node's parent is the one with a label less.
@@ -87,13 +89,12 @@ struct ZoneBuilder {
     zone.apexLabels = lookup.labels
   }
 
-  /// The records of a node, in the order of the file.
-  func records(of node: Int, in all: ZoneRecords) -> [Int] {
-    var result: [Int] = []
+  /// The records of a node, in the order of the file, into an array that has room already.
+  func records(of node: Int, in all: ZoneRecords, into result: inout [Int]) {
+    result.removeAll(keepingCapacity: true)
     for item in items[Int(starts[node])..<Int(starts[node + 1])] where Int(item.index) < all.count {
       result.append(Int(item.index))
     }
-    return result
   }
 
   mutating func build(_ records: ZoneRecords) {
@@ -201,6 +202,7 @@ struct ZoneBuilder {
     zone.nodes.reserveCapacity(items.count)
     zone.sets.reserveCapacity(items.count)
     starts.reserveCapacity(items.count + 1)
+    zone.pool.reserveCapacity(records.entries.reduce(0) { $0 + 10 + Int($1.dataLength) })
     var lookup = LookupName()
     var start = 0
     while start < items.count, !isFull {
@@ -231,7 +233,7 @@ struct ZoneBuilder {
     node(bytes, position, lookup, lookup.labels, start)
     guard !isFull else { return }
     let index = zone.nodes.count - 1
-    var group: [Int] = []
+    group.removeAll(keepingCapacity: true)
     for item in items[start..<end] {
       guard Int(item.index) < records.count else {
         let owner = extras[Int(item.index) - records.count]
@@ -240,7 +242,7 @@ struct ZoneBuilder {
       }
       group.append(Int(item.index))
     }
-    fill(index, group, records)
+    fill(index, records)
     relate(index)
   }
 
@@ -277,8 +279,7 @@ struct ZoneBuilder {
   }
 
   /// Sets by type, in order. Most names of a large zone have one record.
-  private mutating func fill(_ node: Int, _ group: [Int], _ records: ZoneRecords) {
-    var group = group
+  private mutating func fill(_ node: Int, _ records: ZoneRecords) {
     if group.count > 1 {
       let entries = records.entries
       group.sort { (entries[$0].type.rawValue, $0) < (entries[$1].type.rawValue, $1) }
@@ -290,7 +291,7 @@ struct ZoneBuilder {
       while end < group.count, records.entries[group[end]].type == type { end += 1 }
       let set = group[start..<end]
       start = end
-      let ttl = set.map { records.entries[$0].ttl }.min() ?? 0
+      let ttl = set.reduce(UInt32.max) { min($0, records.entries[$1].ttl) }
       if type == .alias {
         if let target = records[set[set.startIndex]].record.dataName(at: 0) {
           dynamic(node, zone.name(of: node), .alias(target, ttl: ttl))

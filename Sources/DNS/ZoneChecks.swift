@@ -49,6 +49,7 @@ struct ZoneChecks: ~Copyable {
     // The last node of each number of labels, and the DNAME at or above it.
     var path = [Int](repeating: -1, count: 129)
     var renamed = [Int](repeating: -1, count: 129)
+    var own: [Int] = []
     for index in zone.nodes.indices {
       let labels = Int(zone.nodes[index].labels)
       let isApex = labels == zone.apexLabels
@@ -56,7 +57,7 @@ struct ZoneChecks: ~Copyable {
       let dname = isApex ? -1 : renamed[labels - 1]
       path[labels] = index
       renamed[labels] = zone.nodes[index].hasDNAME ? index : dname
-      let own = builder.records(of: index, in: records)
+      builder.records(of: index, in: records, into: &own)
       if !own.isEmpty { check(index, own, parent: parent, dname: dname) }
       if diagnostics.count - warnings >= ZoneChecks.mostErrors { return }
     }
@@ -87,7 +88,8 @@ struct ZoneChecks: ~Copyable {
   }
 
   private mutating func apexRecords() {
-    let own = zone.nodes.isEmpty ? [] : builder.records(of: 0, in: records)
+    var own: [Int] = []
+    if !zone.nodes.isEmpty { builder.records(of: 0, in: records, into: &own) }
     let authorities = own.filter { type($0) == .soa }
     if authorities.isEmpty { error(end, "the zone \(apex) has no SOA record") }
     for extra in authorities.dropFirst() { error(place(extra), "a second SOA record") }

@@ -77,11 +77,11 @@ package struct ZoneFile {
   /// PERF: those that were met; to read the same few words anew in each line was a tenth of reading a large zone.
   private var words: [[UInt8]: Word] = [:]
 
-  private var lastWord: (bytes: [UInt8], word: Word?) = ([], nil)
+  private var lastWord: (bytes: ArraySlice<UInt8>, word: Word?) = ([], nil)
 
-  private mutating func word(_ bytes: [UInt8]) -> Word? {
+  private mutating func word(_ bytes: ArraySlice<UInt8>) -> Word? {
     if bytes == lastWord.bytes { return lastWord.word }
-    let word = anyWord(bytes)
+    let word = anyWord(Array(bytes))
     lastWord = (bytes, word)
     return word
   }
@@ -103,11 +103,10 @@ package struct ZoneFile {
     _ bytes: [UInt8], file: String, depth: Int, state: inout State, load: (String) -> [UInt8]?
   ) {
     var tokenizer = ZoneTokenizer(bytes)
+    var entry = ZoneEntry()
     while diagnostics.count < ZoneFile.maximumDiagnostics, !isFull {
-      let entry: ZoneEntry
       do {
-        guard let next = try tokenizer.next() else { return }
-        entry = next
+        guard try tokenizer.next(into: &entry) else { return }
       } catch {
         report(ZonePlace(file: file, line: error.line, column: error.column), error.text)
         continue
@@ -224,10 +223,9 @@ package struct ZoneFile {
 
     let data: [UInt8]
     do {
-      data = try RecordText.parse(type, Array(tokens), origin: state.origin)
+      data = try RecordText.parse(type, tokens, origin: state.origin)
     } catch {
-      let words = Array(tokens)
-      throw Failure(token: error.token < words.count ? words[error.token] : nil, text: error.text)
+      throw Failure(token: error.token < tokens.endIndex ? tokens[error.token] : nil, text: error.text)
     }
     var record = Record(owner, type, ttl: 0, data: data)
     // RFC 2308 §4: $TTL; before it, the last explicit one; for a SOA without any, its minimum.

@@ -1,6 +1,7 @@
 /// A word of a zone file: its bytes with escapes left in (names and strings read them differently), and its place.
 package struct ZoneToken: Hashable, Sendable {
-  package var bytes: [UInt8]
+  /// A part of the file.
+  package var bytes: ArraySlice<UInt8>
   /// Written in quotes from its first byte; the quotes are not part of `bytes`.
   package var isQuoted: Bool
   package var line: Int
@@ -13,6 +14,12 @@ struct ZoneEntry {
   /// Begins with white space, so that it has the owner of the entry before it.
   var hasBlankOwner = false
   var line = 0
+
+  mutating func begin(_ line: Int) {
+    tokens.removeAll(keepingCapacity: true)
+    hasBlankOwner = false
+    self.line = line
+  }
 }
 
 /// Cuts a zone file into entries (RFC 1035 §5.1).
@@ -30,9 +37,11 @@ struct ZoneTokenizer {
     var text: String
   }
 
-  /// The next entry that has words; nil at the end. After a failure the next line starts anew.
-  mutating func next() throws(Failure) -> ZoneEntry? {
-    var entry = ZoneEntry(line: line)
+  /// The next entry that has words; false at the end. After a failure the next line starts anew.
+  ///
+  /// PERF: into the entry before, whose tokens have room already.
+  mutating func next(into entry: inout ZoneEntry) throws(Failure) -> Bool {
+    entry.begin(line)
     var depth = 0
     var opened = (line: 0, column: 0)
     var isLineStart = true
@@ -42,8 +51,8 @@ struct ZoneTokenizer {
       case UInt8(ascii: "\n"):
         newLine()
         if depth > 0 { continue }
-        if !entry.tokens.isEmpty { return entry }
-        entry = ZoneEntry(line: line)
+        if !entry.tokens.isEmpty { return true }
+        entry.begin(line)
         isLineStart = true
         continue
       case UInt8(ascii: " "), UInt8(ascii: "\t"), UInt8(ascii: "\r"):
@@ -65,7 +74,7 @@ struct ZoneTokenizer {
     guard depth == 0 else {
       throw Failure(line: opened.line, column: opened.column, text: "this parenthesis is never closed")
     }
-    return entry.tokens.isEmpty ? nil : entry
+    return !entry.tokens.isEmpty
   }
 
   private var column: Int { position - lineStart + 1 }
@@ -89,30 +98,24 @@ struct ZoneTokenizer {
   }
 
   private mutating func word() throws(Failure) -> ZoneToken {
-    var token = ZoneToken(bytes: [], isQuoted: bytes[position] == UInt8(ascii: "\""), line: line, column: column)
-    if token.isQuoted {
-      try quoted(into: &token.bytes)
-      return token
+    let start = position
+    let column = column
+    if bytes[start] == UInt8(ascii: "\"") {
+      try quoted()
+      return ZoneToken(bytes: bytes[start + 1..<position - 1], isQuoted: true, line: line, column: column)
     }
-    while position < bytes.count {
-      let byte = bytes[position]
-      switch byte {
+    scan: while position < bytes.count {
+      switch bytes[position] {
       case UInt8(ascii: "\n"), UInt8(ascii: " "), UInt8(ascii: "\t"), UInt8(ascii: "\r"), UInt8(ascii: ";"),
         UInt8(ascii: "("), UInt8(ascii: ")"):
-        return token
-      case UInt8(ascii: "\""):
-        // key="a value": the quotes inside a word stay, for whoever knows what it means.
-        token.bytes.append(byte)
-        try quoted(into: &token.bytes)
-        token.bytes.append(byte)
-      case UInt8(ascii: "\\"): try escaped(into: &token.bytes)
-      default:
-        let start = position
-        repeat { position += 1 } while position < bytes.count && ZoneTokenizer.isPlain(bytes[position])
-        token.bytes += bytes[start..<position]
+        break scan
+      // key="a value": the quotes inside a word stay, for whoever knows what it means.
+      case UInt8(ascii: "\""): try quoted()
+      case UInt8(ascii: "\\"): try escaped()
+      default: repeat { position += 1 } while position < bytes.count && ZoneTokenizer.isPlain(bytes[position])
       }
     }
-    return token
+    return ZoneToken(bytes: bytes[start..<position], isQuoted: false, line: line, column: column)
   }
 
   /// Letters, digits and what names and addresses have between them: most of a file.
@@ -120,7 +123,7 @@ struct ZoneTokenizer {
     (byte | 0x20) &- UInt8(ascii: "a") < 26 || byte &- UInt8(ascii: "-") < 14
   }
 
-  private mutating func quoted(into word: inout [UInt8]) throws(Failure) {
+  private mutating func quoted() throws(Failure) {
     let start = position
     position += 1
     while position < bytes.count, bytes[position] != UInt8(ascii: "\n") {
@@ -128,22 +131,18 @@ struct ZoneTokenizer {
       case UInt8(ascii: "\""):
         position += 1
         return
-      case UInt8(ascii: "\\"): try escaped(into: &word)
-      default:
-        word.append(bytes[position])
-        position += 1
+      case UInt8(ascii: "\\"): try escaped()
+      default: position += 1
       }
     }
     position = start
     throw fail("this quote is not closed on its line")
   }
 
-  private mutating func escaped(into word: inout [UInt8]) throws(Failure) {
+  private mutating func escaped() throws(Failure) {
     guard position + 1 < bytes.count, bytes[position + 1] != UInt8(ascii: "\n") else {
       throw fail("a backslash at the end of a line")
     }
-    word.append(bytes[position])
-    word.append(bytes[position + 1])
     position += 2
   }
 }

@@ -144,7 +144,7 @@ import Wire
         }
         let owner = labels.joined(separator: ".")
         text += "\(owner) A 192.0.2.\(random.below(250))\n"
-        var name = try Name(text: Array(owner.utf8), origin: named("z.test"))
+        var name = try Name(text: ArraySlice(owner.utf8), origin: named("z.test"))
         while name != named("z.test") {
           expected.insert(name)
           name = name.parent!
