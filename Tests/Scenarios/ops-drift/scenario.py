@@ -14,7 +14,9 @@ LIMIT = 90
 def run(s):
     for name in "abcd":
         s.path(f"{name}.txt").write_text("20 0")
-        s.start(name, ["/usr/bin/python3", s.folder / "server.py", s.port(name), s.path(f"{name}.txt")])
+    places = [word for name in "abcd" for word in (s.port(name), s.path(f"{name}.txt"))]
+    s.start("servers", ["/usr/bin/python3", s.folder / "server.py", *places])
+    for name in "abcd":
         wait(lambda: accepts(s.port(name)), f"{name} listens")
     node = Node(s)
     for name in "abcd":

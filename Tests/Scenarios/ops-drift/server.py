@@ -1,6 +1,7 @@
-"""A server that answers after a while and fails as often as its file says at the time.
+"""Servers that answer after a while and fail as often as their files say at the time.
 
-server.py PORT FILE, which holds milliseconds and the share of errors
+server.py PORT FILE [PORT FILE ...]; a file holds milliseconds and the share of errors. All are one process, so that what the machine
+adds is the same for all of them.
 """
 
 import asyncio
@@ -8,19 +9,25 @@ import pathlib
 import random
 import sys
 
-PORT, FILE = int(sys.argv[1]), pathlib.Path(sys.argv[2])
-now = [0.0, 0.0]
 
+class Manner:
+    """How one of them answers now."""
 
-async def follow():
-    while True:
-        words = FILE.read_text().split()
-        if len(words) == 2:
-            now[:] = float(words[0]) / 1000, float(words[1])
-        await asyncio.sleep(0.05)
+    def __init__(self, file):
+        self.file, self.delay, self.errors = file, 0.0, 0.0
+
+    async def follow(self):
+        while True:
+            words = self.file.read_text().split()
+            if len(words) == 2:
+                self.delay, self.errors = float(words[0]) / 1000, float(words[1])
+            await asyncio.sleep(0.05)
 
 
 class Server(asyncio.Protocol):
+    def __init__(self, manner):
+        self.manner = manner
+
     def connection_made(self, transport):
         self.transport, self.buffer = transport, b""
 
@@ -31,16 +38,20 @@ class Server(asyncio.Protocol):
             if head.startswith(b"GET /healthz"):
                 self.answer(200)
             else:
-                status = 500 if random.random() < now[1] else 200
-                asyncio.get_running_loop().call_later(now[0] * random.uniform(0.75, 1.25), self.answer, status)
+                status = 500 if random.random() < self.manner.errors else 200
+                asyncio.get_running_loop().call_later(self.manner.delay * random.uniform(0.75, 1.25), self.answer, status)
 
     def answer(self, status):
         body = b"ok"
         self.transport.write(b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n%s" % (status, len(body), body))
 
 
-async def main():
-    server = await asyncio.get_running_loop().create_server(Server, "127.0.0.1", PORT, backlog=512)
-    await asyncio.gather(server.serve_forever(), follow())
+async def main(words):
+    tasks = []
+    for port, file in zip(words[::2], words[1::2], strict=True):
+        manner = Manner(pathlib.Path(file))
+        server = await asyncio.get_running_loop().create_server(lambda manner=manner: Server(manner), "127.0.0.1", int(port), backlog=512)
+        tasks += [server.serve_forever(), manner.follow()]
+    await asyncio.gather(*tasks)
 
-asyncio.run(main())
+asyncio.run(main(sys.argv[1:]))
