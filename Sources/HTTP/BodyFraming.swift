@@ -109,7 +109,8 @@ struct MessageFacts {
     case .other: fields.strip(token, in: bytes)
     case _ where name.isFraming: throw .connectionStripsFraming
     case .trailer: if let index = fields.first(.trailer) { fields.markHopByHop(index) }
-    // Hop-by-hop already, or for every recipient: `FieldName.isEndToEnd`.
+    // Hop-by-hop already, or for every recipient: RFC 9110 §7.6.1 forbids to name such fields, and to obey would let a client
+    // strip what a proxy before us added or what a backend authenticates by.
     default: break
     }
   }

@@ -7,7 +7,7 @@ package enum FieldName: UInt8, Sendable, BitwiseCopyable, CaseIterable {
   case authorization, proxyAuthorization, proxyAuthenticate, cookie, setCookie
   case contentType, contentEncoding, contentRange, cacheControl
   case date, server, location, retryAfter, maxForwards
-  case userAgent, referer
+  case userAgent, referer, traceparent
 
   @inlinable var bit: UInt64 { 1 &<< UInt64(rawValue) }
 
@@ -34,7 +34,7 @@ package enum FieldName: UInt8, Sendable, BitwiseCopyable, CaseIterable {
   /// (RFC 9110 §6.5.1).
   @inlinable package var isForbiddenInTrailers: Bool {
     switch self {
-    case .other, .server, .date, .location, .userAgent, .referer: false
+    case .other, .server, .date, .location, .userAgent, .referer, .traceparent: false
     default: true
     }
   }
@@ -95,6 +95,8 @@ package enum FieldName: UInt8, Sendable, BitwiseCopyable, CaseIterable {
       if b == Words.word("n", "t") { return .userAgent }
     case (11, Words.word("r", "e", "t", "r", "y", "-", "a", "f")):
       if b == Words.word("t", "e", "r") { return .retryAfter }
+    case (11, Words.word("t", "r", "a", "c", "e", "p", "a", "r")):
+      if b == Words.word("e", "n", "t") { return .traceparent }
     case (12, Words.word("c", "o", "n", "t", "e", "n", "t", "-")):
       if b == Words.word("t", "y", "p", "e") { return .contentType }
     case (12, Words.word("x", "-", "r", "e", "q", "u", "e", "s")):

@@ -21,6 +21,7 @@ struct AccessLogWriter: ~Copyable {
   /// Lines were handed over that are not due.
   private var isSilent = false
   var clock = LogClock()
+  var places = LogPlaces()
   private var flushAt: Int64 = 0
   private var second: Int64 = 0
   private var warnings = 0

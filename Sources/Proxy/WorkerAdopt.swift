@@ -38,6 +38,7 @@ extension Worker {
     for index in trunks.indices where trunks.isUsed(index) { markDirty(index) }
     log.isEnabled = snapshot.logsAccess
     log.hasTemplate = snapshot.logTemplate != nil
+    log.places.forget()
     noteRoomEverywhere()
   }
 
@@ -124,6 +125,11 @@ extension Worker {
   }
 
   @inline(__always) mutating func snapshot(of epoch: UInt32) -> Snapshot { epochs[Int(epoch)].snapshot ?? current }
+
+  /// Where an exchange came in, as it was then.
+  @inline(__always) mutating func listener(of exchange: UInt32) -> CompiledListener? {
+    snapshot(of: exchanges[exchange].epoch).listeners[Int(exchanges[exchange].listener)]
+  }
 
   private mutating func enter(_ snapshot: Snapshot) -> UInt32 {
     if let free = epochs.firstIndex(where: { $0.users == 0 }) {

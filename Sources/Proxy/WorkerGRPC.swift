@@ -57,7 +57,7 @@ extension Worker {
 
   /// A call may stream in silence for as long as a tunnel.
   mutating func callTimeout(_ exchange: UInt32) -> Int64 {
-    snapshot(of: exchanges[exchange].epoch).listeners[Int(exchanges[exchange].listener)]?.tunnelTimeout ?? 3_600_000
+    listener(of: exchange)?.tunnelTimeout ?? 3_600_000
   }
 
   /// When a call ends: its status is counted; the client's going is CANCELLED, or DEADLINE_EXCEEDED when it was time.

@@ -227,7 +227,7 @@ extension Worker {
       outgoing.append(cookie.lines[backend])
     }
     if exchanges[exchange].site.bindsHere, responseHead.status >= 200,
-      let affinity = snapshot(of: exchanges[exchange].epoch).listeners[Int(exchanges[exchange].listener)]?.affinity
+      let affinity = listener(of: exchange)?.affinity
     {
       outgoing.append(affinity.line)
     }

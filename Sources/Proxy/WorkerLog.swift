@@ -51,31 +51,44 @@ extension Worker {
 
   /// Time, listener and client, with which all lines begin.
   mutating func beginLine(_ listener: CompiledListener?, _ client: Endpoint) {
+    beginLine()
+    Worker.write(listener, to: &log.block)
+    write(client)
+  }
+
+  private mutating func beginLine() {
     log.beginLine()
     log.block.append("{\"time\":\"")
     log.clock.write(now: now, to: &log.block)
-    log.block.append("\",\"listener\":\"")
-    if let listener { log.block.append(listener.loggedName) } else { log.block.append("-") }
-    log.block.append("\",\"client\":\"")
+  }
+
+  private mutating func write(_ client: Endpoint) {
     log.block.append(endpoint: client)
     log.block.append("\"")
   }
 
+  /// From the time's end to the client's beginning.
+  private static func write(_ listener: CompiledListener?, to region: inout ByteRegion) {
+    region.append("\",\"listener\":\"")
+    if let listener { region.append(listener.loggedName) } else { region.append("-") }
+    region.append("\",\"client\":\"")
+  }
+
   /// Which route, pool and backend served.
-  mutating func logPlace(_ route: CompiledRoute?, _ pool: CompiledPool?, backend: Int?) {
+  static func write(_ route: CompiledRoute?, _ pool: CompiledPool?, backend: Int?, to region: inout ByteRegion) {
     if let name = route?.name {
-      log.block.append(",\"route\":\"")
-      log.block.append(json: name)
-      log.block.append("\"")
+      region.append(",\"route\":\"")
+      region.append(json: name)
+      region.append("\"")
     }
     guard let pool else { return }
-    log.block.append(",\"pool\":\"")
-    log.block.append(pool.loggedName)
-    log.block.append("\"")
+    region.append(",\"pool\":\"")
+    region.append(pool.loggedName)
+    region.append("\"")
     guard let backend else { return }
-    log.block.append(",\"backend\":\"")
-    log.block.append(json: pool.model.backends[backend].name)
-    log.block.append("\"")
+    region.append(",\"backend\":\"")
+    region.append(json: pool.model.backends[backend].name)
+    region.append("\"")
   }
 
   /// Of the connection behind a client; nil in clear. Mutating for the reason of `parts`.
@@ -84,19 +97,45 @@ extension Worker {
     return channel == Stream.none ? nil : channels.versionName(channel)
   }
 
-  mutating func writeLog(_ exchange: UInt32) {
-    guard log.isEnabled, !isCopy(exchange) else { return }
+  /// Who served an exchange, as far as it got.
+  private mutating func served(
+    _ exchange: UInt32
+  ) -> (listener: CompiledListener?, route: CompiledRoute?, pool: CompiledPool?, backend: Int?) {
     let row = Int(exchanges[exchange].pool)
-    let listener = snapshot(of: exchanges[exchange].epoch).listeners[Int(exchanges[exchange].listener)]
+    let listener = listener(of: exchange)
     let pool = exchanges[exchange].pool != Exchange.none && row < current.pools.count ? current.pools[row] : nil
     var backend: Int?
     if let pool, exchanges[exchange].tries > 0 {
       backend = pool.index(of: exchanges[exchange].slot, near: Int(exchanges[exchange].index))
     }
+    return (listener, listener?.actions[Int(exchanges[exchange].route)], pool, backend)
+  }
+
+  private mutating func place(_ exchange: UInt32) -> LogPlaces.Place {
+    let key = LogPlaces.Key(
+      epoch: exchanges[exchange].epoch, listener: exchanges[exchange].listener, route: exchanges[exchange].route,
+      pool: exchanges[exchange].pool, slot: exchanges[exchange].tries > 0 ? exchanges[exchange].slot.index : .max)
+    return log.places.find(key) ?? notePlace(exchange, key)
+  }
+
+  @inline(never)
+  private mutating func notePlace(_ exchange: UInt32, _ key: LogPlaces.Key) -> LogPlaces.Place {
+    let (listener, route, pool, backend) = served(exchange)
+    return log.places.note(
+      key, listener: { Worker.write(listener, to: &$0) },
+      server: { Worker.write(route, pool, backend: backend, to: &$0) })
+  }
+
+  mutating func writeLog(_ exchange: UInt32) {
+    guard log.isEnabled, !isCopy(exchange) else { return }
     if log.hasTemplate {
-      return writeByTemplate(exchange, listener, listener?.actions[Int(exchanges[exchange].route)], pool, backend)
+      let (listener, route, pool, backend) = served(exchange)
+      return writeByTemplate(exchange, listener, route, pool, backend)
     }
-    beginLine(listener, streams[exchanges[exchange].client].source)
+    let place = place(exchange)
+    beginLine()
+    log.block.append(log.places.text, place.listener)
+    write(streams[exchanges[exchange].client].source)
     if !exchanges[exchange].log.isEmpty {
       log.block.append(byte: UInt8(ascii: ","))
       buffers.copy(exchanges[exchange].log, to: &log.block)
@@ -108,12 +147,12 @@ extension Worker {
     }
     log.block.append(",\"status\":")
     log.block.append(decimal: UInt64(exchanges[exchange].status))
-    logPlace(listener?.actions[Int(exchanges[exchange].route)], pool, backend: backend)
+    log.block.append(log.places.text, place.server)
     if exchanges[exchange].flags.contains(.grpc), exchanges[exchange].grpcStatus != Exchange.noStatus {
       log.block.append(",\"grpc_status\":")
       log.block.append(decimal: UInt64(exchanges[exchange].grpcStatus))
     }
-    if let (site, deed) = siteForLog(exchange, listener) {
+    if let (site, deed) = siteForLog(exchange) {
       log.block.append(",\"site\":\"")
       log.block.append(json: site)
       log.block.append("\",\"site_deed\":\"")
@@ -136,7 +175,7 @@ extension Worker {
       log.block.append(decimal: UInt64(max(0, exchanges[exchange].connectedAt - exchanges[exchange].triedAt) / 1000))
     }
     log.block.append(",\"duration_us\":")
-    log.block.append(decimal: UInt64(max(0, Clock.now().nanoseconds - started) / 1000))
+    log.block.append(decimal: UInt64(max(0, now.nanoseconds - started) / 1000))
     if firstByte > 0 {
       log.block.append(",\"first_byte_us\":")
       log.block.append(decimal: UInt64(max(0, firstByte - started) / 1000))
@@ -158,33 +197,42 @@ extension Worker {
   }
 }
 
-/// The time of log lines: the date is written once a second, and the wall clock is read as often.
+/// The time of log lines: written once a millisecond, the date once a second, and the wall clock is read as often.
 struct LogClock: ~Copyable {
-  private var date = ByteRegion(capacity: 32)
+  /// The date as far as seconds, and milliseconds behind it.
+  private var stamp = ByteRegion(capacity: 32)
+  private var dateLength = 0
   private var second: Int64 = -1
+  private var millisecond: Int64 = -1
   /// Wall clock less loop clock, in microseconds; good until `checked`, in loop nanoseconds.
   private var offset: Int64 = 0
   private var checkAt: Int64 = .min
 
-  mutating func write(now: Instant, to region: inout ByteRegion) {
+  @inline(__always) mutating func write(now: Instant, to region: inout ByteRegion) {
     if now.nanoseconds >= checkAt {
       checkAt = now.nanoseconds + 1_000_000_000
       offset = Clock.wall() - Clock.now().nanoseconds / 1000
     }
-    let time = now.nanoseconds / 1000 + offset
-    let current = time / 1_000_000
-    if current != second {
-      second = current
-      date.clear()
-      date.append(dateTime: current)
+    let time = (now.nanoseconds / 1000 + offset) / 1000
+    if time != millisecond { renew(time) }
+    region.append(stamp, 0..<stamp.count)
+  }
+
+  private mutating func renew(_ time: Int64) {
+    millisecond = time
+    if time / 1000 != second {
+      second = time / 1000
+      stamp.clear()
+      stamp.append(dateTime: second)
+      dateLength = stamp.count
     }
-    region.append(date, 0..<date.count)
-    let milliseconds = UInt32(truncatingIfNeeded: time % 1_000_000 / 1000)
-    region.append(byte: UInt8(ascii: "."))
-    region.append(byte: UInt8(ascii: "0") + UInt8(milliseconds / 100))
-    region.append(byte: UInt8(ascii: "0") + UInt8(milliseconds / 10 % 10))
-    region.append(byte: UInt8(ascii: "0") + UInt8(milliseconds % 10))
-    region.append(byte: UInt8(ascii: "Z"))
+    stamp.truncate(to: dateLength)
+    let milliseconds = UInt32(truncatingIfNeeded: time % 1000)
+    stamp.append(byte: UInt8(ascii: "."))
+    stamp.append(byte: UInt8(ascii: "0") + UInt8(milliseconds / 100))
+    stamp.append(byte: UInt8(ascii: "0") + UInt8(milliseconds / 10 % 10))
+    stamp.append(byte: UInt8(ascii: "0") + UInt8(milliseconds % 10))
+    stamp.append(byte: UInt8(ascii: "Z"))
   }
 }
 

@@ -42,7 +42,7 @@ extension Worker {
     var line = LogLine(listener: listener, client: streams[state.client].source, reason: state.ending.text)
     (line.route, line.pool, line.backend) = (route, pool, backend)
     line.tls = tlsVersion(state.client)
-    line.site = siteForLog(exchange, listener)
+    line.site = siteForLog(exchange)
     line.status = Int64(state.status)
     if state.flags.contains(.grpc), state.grpcStatus != Exchange.noStatus { line.grpcStatus = Int64(state.grpcStatus) }
     line.tries = Int64(state.tries)
@@ -50,7 +50,7 @@ extension Worker {
     if state.queuedUntil != 0 { line.queue = state.waited * 1000 }
     if state.connectedAt > 0 { line.connect = max(0, state.connectedAt - state.triedAt) / 1000 }
     if state.firstByte > 0 { line.firstByte = max(0, state.firstByte - state.started) / 1000 }
-    line.duration = max(0, Clock.now().nanoseconds - state.started) / 1000
+    line.duration = max(0, now.nanoseconds - state.started) / 1000
     if state.flags.contains(.sampled) { line.id = samples[exchange]?.request.id }
     write(line, request: state.log)
   }

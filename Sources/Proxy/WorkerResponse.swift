@@ -197,7 +197,7 @@ extension Worker {
     if exchanges[exchange].flags.contains(.grpc) { noteStatus(inHeadOf: exchange) }
     settleClientConnection(exchange)
     stopRetrying(exchange)
-    let listener = snapshot(of: exchanges[exchange].epoch).listeners[Int(exchanges[exchange].listener)]
+    let listener = listener(of: exchange)
     writeResponseHead(exchange, responseRoute(exchange, listener), viaLine: listener?.viaLine ?? [])
     guard !outgoing.overflowed else { return backendFailed(exchange, .malformedResponse) }
     if responseHead.upgrade { return beginUpgrade(exchange, length) }

@@ -73,9 +73,7 @@ extension Worker {
 
   /// W3C Trace Context §3.2: exactly one line, or the trace begins anew.
   private mutating func traceParent() -> TraceContext? {
-    guard let line = head.fields.index(of: "traceparent", in: incoming.bytes),
-      head.fields.index(of: "traceparent", in: incoming.bytes, from: line + 1) == nil
-    else { return nil }
+    guard let line = head.fields.first(.traceparent), !head.fields.isRepeated(.traceparent) else { return nil }
     return TraceContext(incoming.bytes(head.fields[line].valueRange))
   }
 

@@ -155,7 +155,7 @@ extension Worker {
 
   /// The client is to move: it has the listener's idle time for it, within the request's.
   mutating func waitForClient(_ exchange: UInt32) {
-    guard let listener = snapshot(of: exchanges[exchange].epoch).listeners[Int(exchanges[exchange].listener)] else {
+    guard let listener = listener(of: exchange) else {
       return
     }
     // A call may be silent for long, as a tunnel may.

@@ -26,7 +26,7 @@ extension Worker {
     }
     beginLine(listener, session.name.client)
     log.block.append(",\"status\":0")
-    logPlace(route, pool, backend: backend)
+    Worker.write(route, pool, backend: backend, to: &log.block)
     log.block.append(",\"tries\":")
     log.block.append(decimal: UInt64(session.tries))
     log.block.append(",\"bytes_in\":")

@@ -118,9 +118,13 @@ extension Worker {
   }
 
   /// What a choice was, for a log: the site, and what was done about it.
-  mutating func siteForLog(_ exchange: UInt32, _ listener: CompiledListener?) -> (name: String, deed: StaticString)? {
+  @inline(__always) mutating func siteForLog(_ exchange: UInt32) -> (name: String, deed: StaticString)? {
+    if case .off = exchanges[exchange].site { return nil }
+    return siteForLog(exchanges[exchange].site, listener(of: exchange))
+  }
+
+  private func siteForLog(_ choice: SiteChoice, _ listener: CompiledListener?) -> (name: String, deed: StaticString)? {
     guard let affinity = listener?.affinity else { return nil }
-    let choice = exchanges[exchange].site
     switch choice {
     case .off: return nil
     case .newcomer, .unknown: return (affinity.model.site, "bound")

@@ -43,7 +43,7 @@ extension Worker {
   }
 
   mutating func touchTunnel(_ exchange: UInt32) {
-    guard let listener = snapshot(of: exchanges[exchange].epoch).listeners[Int(exchanges[exchange].listener)] else {
+    guard let listener = listener(of: exchange) else {
       return
     }
     let half = exchanges[exchange].flags.intersection([.clientToBackendDone, .backendToClientDone])
