@@ -7,7 +7,7 @@ internal import HTTP
 /// next piece. `pull` leaves what is to be sent in `pieces`. A stream is bound to a `branch`, a small number of the
 /// caller's; content stays with the caller, and only its amount is known here.
 ///
-/// The library's own checks of HTTP semantics are off: `HeadTranslator` and `ContentLength` here are stricter, and
+/// The library's own checks of HTTP semantics are off: `HeadTranslator`, and the count of content here, are stricter and
 /// refuse what the library would leave out.
 ///
 /// All that touches the library's pointers stands in this class and its extensions (FrameEngineInput, -Streams, -Output,
@@ -79,8 +79,7 @@ internal import HTTP
   }
 
   let callbacks: OpaquePointer
-  let serverOptions: OpaquePointer
-  let clientOptions: OpaquePointer
+  let options: OpaquePointer
   let nvs: UnsafeMutablePointer<nghttp2_nv>
 
   // MARK: What the last call has brought
@@ -131,8 +130,7 @@ internal import HTTP
     var callbacks: OpaquePointer?
     unsafe nghttp2_session_callbacks_new(&callbacks)
     unsafe self.callbacks = callbacks!
-    unsafe serverOptions = FrameEngine.makeOptions()
-    unsafe clientOptions = FrameEngine.makeOptions()
+    unsafe options = FrameEngine.makeOptions()
     unsafe nvs = .allocate(capacity: FrameEngine.maxLines)
     unsafe setCallbacks()
   }
@@ -140,8 +138,7 @@ internal import HTTP
   deinit {
     for index in unsafe known.sessions.indices { close(UInt32(index)) }
     unsafe nghttp2_session_callbacks_del(callbacks)
-    unsafe nghttp2_option_del(serverOptions)
-    unsafe nghttp2_option_del(clientOptions)
+    unsafe nghttp2_option_del(options)
     unsafe nvs.deallocate()
     unsafe memory.deinitialize(count: 1)
     unsafe memory.deallocate()
@@ -179,9 +176,9 @@ internal import HTTP
     let me = unsafe Unmanaged.passUnretained(self).toOpaque()
     var session: OpaquePointer?
     if side == .server {
-      unsafe nghttp2_session_server_new2(&session, callbacks, me, serverOptions)
+      unsafe nghttp2_session_server_new2(&session, callbacks, me, options)
     } else {
-      unsafe nghttp2_session_client_new2(&session, callbacks, me, clientOptions)
+      unsafe nghttp2_session_client_new2(&session, callbacks, me, options)
     }
     unsafe known.sessions[Int(number)] = session
     submitSettings(number, side, wanted)

@@ -3,8 +3,17 @@ internal import CNGHTTP2
 /// The library's calls back into the engine.
 extension FrameEngine {
   /// The engine that a callback is for.
-  @unsafe private static func engine(_ data: UnsafeMutableRawPointer?) -> FrameEngine {
+  @unsafe static func engine(_ data: UnsafeMutableRawPointer?) -> FrameEngine {
     unsafe Unmanaged<FrameEngine>.fromOpaque(data!).takeUnretainedValue()
+  }
+
+  /// What the library keeps for a stream: no address, but a number that is never nil, and the way back.
+  @unsafe static func mark(_ branch: UInt32) -> UnsafeMutableRawPointer? {
+    unsafe UnsafeMutableRawPointer(bitPattern: UInt(branch) + 1)
+  }
+
+  static func branch(_ mark: UnsafeMutableRawPointer?) -> UInt32 {
+    unsafe mark == nil ? none : UInt32(truncatingIfNeeded: UInt(bitPattern: mark) - 1)
   }
 
   @unsafe func setCallbacks() {
@@ -37,7 +46,7 @@ extension FrameEngine {
       return 0
     }
     unsafe nghttp2_session_callbacks_set_send_data_callback(callbacks) { _, _, header, count, source, me in
-      let branch = unsafe UInt32(truncatingIfNeeded: UInt(bitPattern: source!.pointee.ptr) - 1)
+      let branch = unsafe FrameEngine.branch(source!.pointee.ptr)
       let sent = unsafe FrameEngine.engine(me).sendContent(header!, count, branch)
       return sent ? 0 : Int32(NGHTTP2_ERR_WOULDBLOCK.rawValue)
     }

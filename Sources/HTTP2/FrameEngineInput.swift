@@ -109,8 +109,7 @@ extension FrameEngine {
 
   /// RFC 9113 §8.1.1: a malformed message is a stream error.
   func refuse(_ id: Int32, _ branch: UInt32, _ error: MessageError) {
-    known.queuedResets[Int(known.current)] += 1
-    unsafe nghttp2_submit_rst_stream(known.sessions[Int(known.current)], 0, id, ErrorCode.protocolError.rawValue)
+    reset(known.current, id, .protocolError)
     if branch != FrameEngine.none {
       unsafe nghttp2_session_set_stream_user_data(known.sessions[Int(known.current)], id, nil)
       known.branches[Int(branch)].connection = FrameEngine.none
@@ -169,7 +168,6 @@ extension FrameEngine {
   }
 
   func branch(of id: Int32) -> UInt32 {
-    let data = unsafe nghttp2_session_get_stream_user_data(known.sessions[Int(known.current)], id)
-    return unsafe data == nil ? FrameEngine.none : UInt32(truncatingIfNeeded: UInt(bitPattern: data) - 1)
+    unsafe FrameEngine.branch(nghttp2_session_get_stream_user_data(known.sessions[Int(known.current)], id))
   }
 }

@@ -45,11 +45,10 @@ extension FrameEngine {
 
   @unsafe static func provider(_ branch: UInt32) -> nghttp2_data_provider {
     var provider = unsafe nghttp2_data_provider()
-    unsafe provider.source.ptr = UnsafeMutableRawPointer(bitPattern: UInt(branch) + 1)
+    unsafe provider.source.ptr = mark(branch)
     unsafe provider.read_callback = { _, _, _, length, flags, source, me in
-      let branch = unsafe UInt32(truncatingIfNeeded: UInt(bitPattern: source!.pointee.ptr) - 1)
-      let engine = unsafe Unmanaged<FrameEngine>.fromOpaque(me!).takeUnretainedValue()
-      return unsafe engine.readContent(branch, Int(length), &flags!.pointee)
+      let branch = unsafe FrameEngine.branch(source!.pointee.ptr)
+      return unsafe FrameEngine.engine(me).readContent(branch, Int(length), &flags!.pointee)
     }
     return unsafe provider
   }
@@ -92,7 +91,6 @@ extension FrameEngine {
     let branch = branch(of: header.stream_id)
     guard branch != FrameEngine.none, known.branches[Int(branch)].resetsWhenSent else { return }
     known.branches[Int(branch)].resetsWhenSent = false
-    unsafe nghttp2_submit_rst_stream(
-      known.sessions[Int(known.current)], 0, header.stream_id, ErrorCode.noError.rawValue)
+    reset(known.current, header.stream_id, .noError)
   }
 }

@@ -7,8 +7,7 @@ extension FrameEngine {
   package func bind(_ number: UInt32, _ id: Int32, to branch: UInt32, expected: Int64?) {
     prepare(branch)
     known.branches[Int(branch)] = Branch(connection: number, id: id, expected: expected ?? -1)
-    unsafe nghttp2_session_set_stream_user_data(
-      known.sessions[Int(number)], id, UnsafeMutableRawPointer(bitPattern: UInt(branch) + 1))
+    unsafe nghttp2_session_set_stream_user_data(known.sessions[Int(number)], id, FrameEngine.mark(branch))
   }
 
   func prepare(_ branch: UInt32) {
@@ -30,10 +29,8 @@ extension FrameEngine {
     let state = known.branches[Int(branch)]
     known.branches[Int(branch)] = Branch()
     guard let session = unsafe known.sessions[Int(state.connection)] else { return }
-    known.hasReset[Int(state.connection)] = true
-    known.queuedResets[Int(state.connection)] += 1
     unsafe nghttp2_session_set_stream_user_data(session, state.id, nil)
-    unsafe nghttp2_submit_rst_stream(session, 0, state.id, code.rawValue)
+    reset(state.connection, state.id, code)
   }
 
   /// The caller's number means something else from now on; nothing is said to the peer.
@@ -58,16 +55,18 @@ extension FrameEngine {
     let session = unsafe known.sessions[Int(state.connection)]
     guard unsafe state.resetsWhenSent && nghttp2_session_get_stream_local_close(session, state.id) == 1 else { return }
     known.branches[Int(branch)].resetsWhenSent = false
-    unsafe nghttp2_submit_rst_stream(session, 0, state.id, ErrorCode.noError.rawValue)
+    reset(state.connection, state.id, .noError)
   }
 
   /// The stream's number on its connection; 0: it is over.
   package func id(of branch: UInt32) -> Int32 { isOpen(branch) ? known.branches[Int(branch)].id : 0 }
 
   /// Refuses a stream that was never bound.
-  package func reject(_ number: UInt32, _ id: Int32, _ code: ErrorCode) {
-    known.queuedResets[Int(number)] += 1
+  package func reject(_ number: UInt32, _ id: Int32, _ code: ErrorCode) { reset(number, id, code) }
+
+  func reset(_ number: UInt32, _ id: Int32, _ code: ErrorCode) {
     known.hasReset[Int(number)] = true
+    known.queuedResets[Int(number)] += 1
     unsafe nghttp2_submit_rst_stream(known.sessions[Int(number)], 0, id, code.rawValue)
   }
 
@@ -101,7 +100,7 @@ extension FrameEngine {
     prepare(branch)
     known.lines.parse(.request, text)
     let count = makeRequest(secure: secure, trailers: trailers, webSocket: webSocket)
-    let mark = unsafe UnsafeMutableRawPointer(bitPattern: UInt(branch) + 1)
+    let mark = unsafe FrameEngine.mark(branch)
     var id: Int32
     if end {
       unsafe id = nghttp2_submit_request(session, nil, nvs, count, nil, mark)

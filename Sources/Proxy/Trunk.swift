@@ -42,7 +42,7 @@ struct Trunk: BitwiseCopyable {
   static let branchShare: UInt32 = 32 * 1024
 }
 
-/// What is counted of HTTP/2 and gRPC, beside the requests.
+/// What a listener lets an HTTP/2 connection do.
 extension CompiledListener {
   static func settings(_ options: HTTP2Options, _ limits: ListenerLimits) -> FrameSettings {
     var settings = FrameSettings()
