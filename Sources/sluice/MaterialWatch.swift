@@ -43,14 +43,20 @@ actor MaterialWatch {
       let stamp = MaterialWatch.stamp(path)
       guard stamp != stamps[path] else { continue }
       stamps[path] = stamp
+      // What was refused before is there no longer.
+      let refused = pending.removeValue(forKey: path)
       guard let bytes = try? SecretFile.bytes(path, limit: MaterialChecks.limit) else {
         await tell(.certificate, path, "\(path) cannot be read; what is in force stays")
         continue
       }
-      if bytes != file.bytes { changed[path] = FileBytes(path: path, bytes: bytes) }
+      if bytes != file.bytes {
+        changed[path] = FileBytes(path: path, bytes: bytes)
+      } else if refused != nil {
+        await node.note(.certificate, "\(path) is again what is in force")
+        told = []
+      }
     }
     // What has changed and was refused is looked at again with each further change, with its partner's.
-    guard !changed.isEmpty || !pending.isEmpty else { return }
     pending.merge(changed) { _, new in new }
     pending = pending.filter { files[$0.key] != nil && files[$0.key]?.bytes != $0.value.bytes }
     guard !changed.isEmpty else { return }

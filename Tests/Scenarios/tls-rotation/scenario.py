@@ -47,6 +47,16 @@ def run(s):
     with s.fact("the files being right again are taken over by themselves"):
         put(s, pairs[3])
         wait(lambda: serial(s) == number_of(pairs[3]), "it is served", 6)
+    with s.fact("a certificate that was refused and put back is forgotten: the key that comes later does not bring it in"):
+        told = lambda text: sum(text in event["message"] for event in events(node))
+        before = told("private key is not that of")
+        replace(s.path("live.pem"), pairs[1][0])
+        wait(lambda: told("private key is not that of") > before, "an event tells of it", 5)
+        replace(s.path("live.pem"), pairs[3][0])
+        wait(lambda: told("is again what is in force"), "an event tells of that, too", 5)
+        replace(s.path("live.key"), pairs[1][1])
+        wait(lambda: told("private key is not that of") > before + 1, "the key alone is refused", 5)
+        equal(serial(s), number_of(pairs[3]), "the certificate that is served")
     with s.fact("a connection from before goes on with what it began with"):
         long = ssl.create_default_context(cafile=ca.certificate).wrap_socket(
             __import__("socket").create_connection(("127.0.0.1", s.port("web")), 5), server_hostname="web.test")
