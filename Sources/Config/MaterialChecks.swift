@@ -29,7 +29,8 @@ package struct MaterialChecks: Sendable {
   package static let limit = 4 << 20
 
   package var certificate: @Sendable (CertificateFiles) throws(MaterialProblem) -> CheckedCertificate
-  package var trust: @Sendable (_ authorities: FileBytes?, _ revocations: FileBytes?) -> MaterialProblem?
+  /// Returns what is to be remarked.
+  package var trust: @Sendable (_ authorities: FileBytes?, _ revocations: FileBytes?) throws(MaterialProblem) -> String?
   /// The key of the configuration that is to blame, and why.
   package var parameters: @Sendable (TLSParameters) -> (key: String, reason: String)?
   /// What is in force for a certificate's and a key's path; nil: nothing, and a fault in them is an error.
@@ -37,7 +38,7 @@ package struct MaterialChecks: Sendable {
 
   package init(
     certificate: @escaping @Sendable (CertificateFiles) throws(MaterialProblem) -> CheckedCertificate,
-    trust: @escaping @Sendable (FileBytes?, FileBytes?) -> MaterialProblem?,
+    trust: @escaping @Sendable (FileBytes?, FileBytes?) throws(MaterialProblem) -> String?,
     parameters: @escaping @Sendable (TLSParameters) -> (key: String, reason: String)?,
     previous: @escaping @Sendable (String, String) -> CertificateFiles? = { _, _ in nil }
   ) {

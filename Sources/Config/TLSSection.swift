@@ -166,9 +166,12 @@ extension Reader {
   }
 
   private func checkTrust(_ fields: Fields, authorities: FileBytes?, revocations: FileBytes?) {
-    guard let problem = checks.trust(authorities, revocations) else { return }
-    let key = problem.file == revocations?.path ? "crl" : "ca"
-    fields.error(at: key, "`\(key)`: \(problem.file.shortened): \(problem.reason)")
+    do throws(MaterialProblem) {
+      if let remark = try checks.trust(authorities, revocations) { warning(fields.keyPlace("crl"), "`crl`: \(remark)") }
+    } catch {
+      let key = error.file == revocations?.path ? "crl" : "ca"
+      fields.error(at: key, "`\(key)`: \(error.file.shortened): \(error.reason)")
+    }
   }
 
   private func file(_ fields: Fields, _ key: String) -> FileBytes? {

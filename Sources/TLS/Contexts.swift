@@ -43,33 +43,45 @@ extension StoreHandle {
       unsafe X509_STORE_set_default_paths(pointer)
     }
     if let revocations {
-      try add(revocations)
+      // SAFETY: the store counts a reference of its own.
+      try unsafe forEachList(in: revocations) { unsafe X509_STORE_add_crl(pointer, $0) }
       unsafe X509_STORE_set_flags(pointer, UInt(X509_V_FLAG_CRL_CHECK) | UInt(X509_V_FLAG_CRL_CHECK_ALL))
     }
   }
+}
 
-  private func add(_ file: FileBytes) throws(MaterialError) {
-    ERR_clear_error()
-    var broken = false
-    var count = 0
-    unsafe withMemory(file.bytes) { bio in
-      while let list = unsafe PEM_read_bio_X509_CRL(bio, nil, { _, _, _, _ in -1 }, nil) {
-        // SAFETY: the store counts a reference of its own.
-        unsafe X509_STORE_add_crl(pointer, list)
-        unsafe X509_CRL_free(list)
-        count += 1
-      }
-      broken = sluice_reason(ERR_peek_last_error()) != PEM_R_NO_START_LINE
+/// Each list is the callee's until it returns.
+@unsafe private func forEachList(in file: FileBytes, _ body: (OpaquePointer) -> Void) throws(MaterialError) {
+  ERR_clear_error()
+  var broken = false
+  var count = 0
+  unsafe withMemory(file.bytes) { bio in
+    while let list = unsafe PEM_read_bio_X509_CRL(bio, nil, { _, _, _, _ in -1 }, nil) {
+      unsafe body(list)
+      unsafe X509_CRL_free(list)
+      count += 1
     }
-    let error = CryptoError.last("no revocation list in it")
-    guard !broken else { throw MaterialError(file, "a revocation list in it is damaged: \(error.reason)") }
-    guard count > 0 else { throw MaterialError(file, "no revocation list in it") }
+    broken = sluice_reason(ERR_peek_last_error()) != PEM_R_NO_START_LINE
   }
+  let error = CryptoError.last("no revocation list in it")
+  guard !broken else { throw MaterialError(file, "a revocation list in it is damaged: \(error.reason)") }
+  guard count > 0 else { throw MaterialError(file, "no revocation list in it") }
 }
 
 /// Whether authorities and revocations can be used.
 package enum TrustCheck {
-  package static func check(authorities: FileBytes?, revocations: FileBytes?) throws(MaterialError) {
+  /// Returns when the first of the revocation lists ends, in seconds since 1970; nil: none does.
+  @discardableResult
+  package static func check(authorities: FileBytes?, revocations: FileBytes?) throws(MaterialError) -> Int64? {
     _ = try StoreHandle(authorities, revocations)
+    var end: Int64?
+    if let revocations {
+      try unsafe forEachList(in: revocations) {
+        // SAFETY: borrowed from the list, for the call.
+        guard let next = unsafe X509_CRL_get0_nextUpdate($0) else { return }
+        unsafe end = min(end ?? .max, seconds(next))
+      }
+    }
+    return end
   }
 }

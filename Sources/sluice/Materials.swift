@@ -13,12 +13,13 @@ enum Materials {
           throw MaterialProblem(file: error.file, reason: error.reason)
         }
       },
-      trust: { authorities, revocations in
+      trust: { authorities, revocations throws(MaterialProblem) in
         do throws(MaterialError) {
-          try TrustCheck.check(authorities: authorities, revocations: revocations)
-          return nil
+          let end = try TrustCheck.check(authorities: authorities, revocations: revocations)
+          guard let end, end < Int64(Date().timeIntervalSince1970), let revocations else { return nil }
+          return "\(revocations.path): a revocation list has ended on \(date(end)): whom it is about is not let in"
         } catch {
-          return MaterialProblem(file: error.file, reason: error.reason)
+          throw MaterialProblem(file: error.file, reason: error.reason)
         }
       },
       parameters: { parameters in

@@ -54,9 +54,9 @@ class Authority:
     def revoke(self, certificate):
         openssl("ca", "-batch", "-config", self.config, "-revoke", certificate)
 
-    def crl(self, name="crl.pem"):
+    def crl(self, name="crl.pem", *words):
         path = self.folder / name
-        openssl("ca", "-batch", "-config", self.config, "-gencrl", "-out", path)
+        openssl("ca", "-batch", "-config", self.config, "-gencrl", *words, "-out", path)
         return path
 
     def staple(self, certificate, name="staple.der"):

@@ -7,7 +7,7 @@ import ssl
 from lib.node import Node
 from lib.origin import Origin
 from lib.pki import Authority, curl, openssl, replace, s_client
-from lib.scenario import ensure, equal, wait
+from lib.scenario import contains, ensure, equal, wait
 
 
 def fingerprint(certificate):
@@ -83,3 +83,10 @@ def run(s):
         out = s_client(s.port("must"), *pair, "-sess_in", session, "-ign_eof", stdin=b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")[1]
         ensure("who?" not in out, "mallory has resumed")
         equal(get("must", "bob")[1], "bob\n", "bob, who was not revoked")
+    with s.fact("check warns of a revocation list that has ended"):
+        clients.crl("ended.pem", "-crl_lastupdate", "20200101000000Z", "-crl_nextupdate", "20200201000000Z")
+        path = s.path("ended.yaml")
+        path.write_text(node.config.read_text().replace("clients/crl.pem", "clients/ended.pem"))
+        done = node.cli("check", path)
+        equal(done.returncode, 0, done.stderr)
+        contains(done.stdout + done.stderr, "ended.pem: a revocation list has ended on 2020-02-01")
