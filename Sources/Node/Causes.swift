@@ -64,9 +64,11 @@ struct CauseBook: Sendable {
 
   /// The last event by which a name came to answer from what it does.
   func latest(of turn: NameTurn, hysteresis: Duration, at now: Instant) -> UInt64? {
+    // Where other nodes' words took a site away, this node's own verdict on its address may come later.
     let sites = turn.sites.compactMap { siteTurns[$0] }
-    let marks = sites + turn.backends.flatMap { [verdicts[$0]?.mark, words[$0]] }.compactMap { $0 }
-    return CauseBook.latest(marks, isWell: turn.isWell, hysteresis: hysteresis, at: now)
+    let backends = turn.backends.flatMap { [verdicts[$0]?.mark, words[$0]] }.compactMap { $0 }
+    return CauseBook.latest(sites, isWell: turn.isWell, hysteresis: hysteresis, at: now)
+      ?? CauseBook.latest(backends, isWell: turn.isWell, hysteresis: hysteresis, at: now)
   }
 
   private static func latest(_ marks: [Mark], isWell: Bool?, hysteresis: Duration, at now: Instant) -> UInt64? {

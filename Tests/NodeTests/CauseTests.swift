@@ -121,6 +121,10 @@ private func report(_ kind: VIPReport.Kind, _ message: String, own: Bool) -> Cha
     (turn.backends, turn.sites) = ([key], ["eu"])
     try await node.apply(.names([turn]))
     #expect(try await chain(node, from: .name) == [.name, .down, .down])
+    // Whatever is said of its address afterwards.
+    try await node.apply(.override(key, .state(.drain)))
+    try await node.apply(.names([turn]))
+    #expect(try await chain(node, from: .name) == [.name, .down, .down])
     // Long after: it was something else.
     fake.advance(.seconds(60))
     try await node.apply(.names([turn]))
