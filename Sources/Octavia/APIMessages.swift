@@ -57,6 +57,8 @@ package struct APIRequest: Sendable {
 package struct APIResponse: Sendable {
   package var status: Int
   package var body: JSON?
+  /// Instead of `body`, and for Prometheus.
+  package var metrics: String?
   package var allow: String?
 
   package init(_ status: Int, _ body: JSON? = nil) {

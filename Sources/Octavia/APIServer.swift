@@ -70,6 +70,9 @@ package struct HTTPService: Sendable {
       body.write(into: &bytes)
       response.headers[.contentType] = "application/json"
       response.body = ResponseBody(byteBuffer: ByteBuffer(bytes: bytes))
+    } else if let metrics = answer.metrics {
+      response.headers[.contentType] = "text/plain; version=0.0.4; charset=utf-8"
+      response.body = ResponseBody(byteBuffer: ByteBuffer(string: metrics))
     }
     return response
   }

@@ -41,10 +41,12 @@ package struct Controller: Sendable {
     }
     let own = OwnAPI(
       store: store, health: health, hosts: settings.hosts.map(\.name), floating: floating, identify: finished.identify)
+    let metrics = settings.metrics ? ControllerMetrics(store: store, heartbeat: settings.health, now: Self.now) : nil
     let service = HTTPService(host: settings.host, port: settings.port, logger: logger) { request in
       if request.rawPath.hasPrefix("/sluice/") {
         return await own.answer(request)
       }
+      if let metrics, request.rawPath == "/metrics" { return await metrics.answer() }
       return await finished.answer(request)
     }
     try await withThrowingTaskGroup(of: Void.self) { group in

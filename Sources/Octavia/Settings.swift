@@ -16,6 +16,7 @@ package struct Settings: Sendable {
   package var port = 9876
   package var auth = Auth.none(project: "00000000000000000000000000000001")
   package var healthcheck = false
+  package var metrics = false
   package var baseURI: String?
 
   package var compute = ComputeKind.process

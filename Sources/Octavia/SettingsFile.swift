@@ -55,6 +55,7 @@ extension Settings {
     default: throw reader.refuse("auth", "expected noauth, headers or keystone")
     }
     try reader.set(&healthcheck, "healthcheck", "true or false") { Bool($0) }
+    try reader.set(&metrics, "metrics", "true or false") { Bool($0) }
     baseURI = try reader.text("base-uri")
   }
 

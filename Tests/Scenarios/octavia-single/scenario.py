@@ -1,13 +1,14 @@
 """One amphora with the real HAProxy: traffic, changes that lose nothing, and a rebuild without any help."""
 
+import subprocess
 import time
 
 from lib.amphorae import VIP, Cloud, Traffic
-from lib.scenario import ensure, equal, wait
+from lib.scenario import contains, ensure, equal, wait
 
 
 def run(s):
-    cloud = Cloud(s, amphora="topology: SINGLE", health="heartbeat: 300ms, timeout: 1500ms, interval: 300ms, grace: 2s")
+    cloud = Cloud(s, amphora="topology: SINGLE", health="heartbeat: 300ms, timeout: 1500ms, interval: 300ms, grace: 2s", api=", metrics: true")
     controller = cloud.controller
     start = time.monotonic()
     lb = cloud.create()
@@ -23,6 +24,16 @@ def run(s):
         wait(lambda: members() == ["ONLINE", "ONLINE"], "both members are ONLINE", 10)
     with s.fact("statistics count the client's connections"):
         wait(lambda: controller.get(f"/v2/lbaas/loadbalancers/{lb['id']}/stats", "stats")["total_connections"] > 50, "statistics", 15)
+
+    with s.fact("metrics count everything by its state, and promtool finds nothing wrong"):
+        text = controller.call("GET", "/metrics")[1].decode()
+        for line in (
+            'load_balancers{provisioning_status="ACTIVE",operating_status="ONLINE"} 1', 'amphorae{role="STANDALONE",status="ALLOCATED"} 1',
+            'members{operating_status="ONLINE"} 2', "flows 0", "amphorae_silent 0",
+        ):
+            contains(text, f"sluice_octavia_{line}\n")
+        done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True, timeout=20)
+        equal((done.returncode, done.stdout + done.stderr), (0, ""), "promtool")
 
     with s.fact("a policy, a member less and a reload lose no request"):
         begin = time.monotonic()
