@@ -25,6 +25,7 @@ package enum NodeMetrics {
       }
     }
     sites(status.listeners, &metrics)
+    routes(status.listeners, &metrics)
     metrics.begin(
       "sluice_listener_request_duration_seconds", .histogram, "From a request's head to the end of its response.")
     for listener in status.listeners { metrics.histogram([("listener", listener.name)], listener.requestTimes) }
@@ -51,6 +52,22 @@ package enum NodeMetrics {
     metrics.begin(
       "sluice_listener_site_kept", .counter, "Requests served here, since their cookie's site was not well.")
     for row in rows { metrics.sample(row.labels, row.counts.kept) }
+  }
+
+  private static func routes(_ listeners: [ListenerReport], _ metrics: inout Exposition) {
+    let rows = listeners.flatMap { listener in
+      (listener.routes ?? [:]).sorted { $0.key < $1.key }.map { route, counts in
+        (labels: [("listener", listener.name), ("route", route)], counts: counts)
+      }
+    }
+    guard !rows.isEmpty else { return }
+    metrics.begin("sluice_route_requests", .counter, "Requests, connections or sessions that a named route has taken.")
+    for row in rows { metrics.sample(row.labels, row.counts.requests) }
+    metrics.begin("sluice_route_errors", .counter, "Of a named route's answers the errors, by class of their status.")
+    for row in rows {
+      metrics.sample(row.labels + [("code", "4xx")], row.counts.clientError)
+      metrics.sample(row.labels + [("code", "5xx")], row.counts.serverError)
+    }
   }
 
   private static func node(_ status: StatusReport, _ metrics: inout Exposition) {
@@ -185,6 +202,9 @@ package enum NodeMetrics {
     },
     Family("sluice_backend_failures", .counter, "Tries without a usable response.") { $0.failures },
     Family("sluice_backend_timeouts", .counter, "Failures by a timeout.") { $0.timeouts },
+    Family("sluice_backend_ejections", .counter, "Times that failures of its traffic took it out for a while.") {
+      $0.ejections
+    },
     Family("sluice_backend_received_bytes", .counter, "From the backend.") { $0.bytesIn },
     Family("sluice_backend_sent_bytes", .counter, "To the backend.") { $0.bytesOut },
   ]

@@ -108,9 +108,11 @@ package struct ListenerReport: Codable, Hashable, Sendable {
   package var tls: TLSReport?
   /// By other site that clients may belong to; absent without `affinity`.
   package var sites: [String: SiteTrafficReport]?
+  /// By name; absent where none has one.
+  package var routes: [String: RouteReport]?
 
   package enum CodingKeys: String, CodingKey {
-    case sites
+    case sites, routes
     case name, `protocol`, binds, pools, connections, accepted, refused, requests, inFlight, malformed, rateLimited,
       timeouts
     case dropped, responses, requestTimes, tls
@@ -125,6 +127,25 @@ package struct ListenerReport: Codable, Hashable, Sendable {
     self.name = name
     self.protocol = `protocol`
     self.binds = binds
+  }
+}
+
+/// What a named route has taken, and the errors among its answers.
+package struct RouteReport: Codable, Hashable, Sendable {
+  package var requests: UInt64
+  package var clientError: UInt64
+  package var serverError: UInt64
+
+  package enum CodingKeys: String, CodingKey {
+    case requests
+    case clientError = "4xx"
+    case serverError = "5xx"
+  }
+
+  package init(requests: UInt64, clientError: UInt64, serverError: UInt64) {
+    self.requests = requests
+    self.clientError = clientError
+    self.serverError = serverError
   }
 }
 
@@ -179,6 +200,8 @@ package struct BackendReport: Codable, Hashable, Sendable {
   package var connectFailures: UInt64 = 0
   package var failures: UInt64 = 0
   package var timeouts: UInt64 = 0
+  /// For failures of its traffic.
+  package var ejections: UInt64 = 0
   package var bytesIn: UInt64 = 0
   package var bytesOut: UInt64 = 0
   package var responses = ResponsesReport()
@@ -189,7 +212,7 @@ package struct BackendReport: Codable, Hashable, Sendable {
 
   package enum CodingKeys: String, CodingKey {
     case name, address, state, verdict, reason, weight, effectiveWeight, priority, inFlight, connections
-    case requests, retries, connects, connectFailures, failures, timeouts, responses, tls, drift
+    case requests, retries, connects, connectFailures, failures, timeouts, ejections, responses, tls, drift
     case sinceSeconds = "since_s"
     case bytesIn = "bytes_in"
     case bytesOut = "bytes_out"

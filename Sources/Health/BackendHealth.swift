@@ -91,6 +91,8 @@ package struct BackendHealth: Sendable {
   /// Whether the next probe should come after the `fast` interval.
   package var isChanging: Bool { tally.isChanging }
   package var isEjected: Bool { verdict.state == .ejected }
+  /// Ejections so far, earlier processes' too.
+  package var ejections: UInt64 { ejection.count }
 
   /// When `tick` has something to do.
   package var nextTimer: Instant? {

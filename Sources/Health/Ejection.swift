@@ -7,11 +7,14 @@ package import Model
 package struct Ejection: Hashable, Codable, Sendable {
   package private(set) var until: Instant?
   package private(set) var reason = ""
+  /// How often it has begun; nil: by a version that did not count.
+  private var begun: UInt64?
   private var doublings = 0
   /// When the last ejection ended, or when doublings were last taken back.
   private var quietSince: Instant?
 
   var isActive: Bool { until != nil }
+  var count: UInt64 { begun ?? 0 }
 
   mutating func begin(_ why: String, _ policy: OutlierPolicy, at now: Instant) {
     if let quietSince, policy.maxEjection > .zero {
@@ -24,6 +27,7 @@ package struct Ejection: Hashable, Codable, Sendable {
     until = now + .nanoseconds(overflow ? limit : min(length, limit))
     if !overflow, length < limit { doublings += 1 }
     reason = why
+    begun = count + 1
   }
 
   /// Ends when its time has come, or at once when outliers are no longer looked for.

@@ -35,6 +35,7 @@ package struct PoolHealth: Sendable {
   package func memory(_ backend: String) -> BackendHealth.Memory? { machines[backend]?.memory }
 
   package func verdict(_ backend: String) -> Verdict? { machines[backend]?.verdict }
+  package func ejections(_ backend: String) -> UInt64 { machines[backend]?.ejections ?? 0 }
   package func agent(_ backend: String) -> AgentStanding? { machines[backend]?.agent }
 
   /// Whether the next probe of the backend should come after the `fast` interval.

@@ -37,6 +37,17 @@ package struct HealthBook: Sendable {
 
   package func verdict(_ key: BackendKey) -> Verdict? { pools[key.pool]?.verdict(key.backend) }
 
+  /// Of those that were ejected at least once: how often.
+  package var ejections: [BackendKey: UInt64] {
+    var result: [BackendKey: UInt64] = [:]
+    for (name, health) in pools {
+      for backend in health.pool.backends where health.ejections(backend.name) > 0 {
+        result[BackendKey(pool: name, backend: backend.name)] = health.ejections(backend.name)
+      }
+    }
+    return result
+  }
+
   package func knows(_ key: BackendKey) -> Bool { pools[key.pool]?.verdict(key.backend) != nil }
 
   /// What the Planner needs of every backend of the topology.

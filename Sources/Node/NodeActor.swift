@@ -242,7 +242,7 @@ package actor Node {
       phase: phase, generation: generation, uptime: now - started, version: version,
       topology: truth.topology, standings: next.standings, sites: next.sites, siteLoads: siteLoads,
       siteObservers: truth.siteObservers(at: now), splits: next.splits, drifting: truth.drifting,
-      statistics: ports.statistics(),
+      ejections: truth.health.ejections, statistics: ports.statistics(),
       peers: truth.peers, store: storeStanding, now: now)
   }
 

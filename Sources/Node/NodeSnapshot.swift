@@ -15,6 +15,8 @@ package struct NodeSnapshot: Sendable {
   package var siteObservers: [String: [SiteObserver]]
   package var splits: [String: VersionSplit]
   package var drifting: [BackendKey: String]
+  /// Of those that were ejected at least once: how often.
+  package var ejections: [BackendKey: UInt64] = [:]
   package var statistics: DataPlaneStatistics
   package var peers: PeerBook
   /// nil: nothing is kept.

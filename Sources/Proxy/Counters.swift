@@ -35,6 +35,11 @@ enum SiteColumn: Int, CaseIterable {
   case forwarded, kept
 }
 
+/// Columns of a worker's rows for routes that have a name.
+enum RouteColumn: Int, CaseIterable {
+  case requests, clientErrors, serverErrors
+}
+
 /// Columns of the rows that all workers write.
 enum LoadColumn: Int, CaseIterable {
   case inFlight
@@ -57,6 +62,7 @@ final class WorkerCounters: Sendable {
   let listeners: SharedCounters
   let backends: SharedCounters
   let sites: SharedCounters
+  let routes: SharedCounters
   /// From a request's head to the end of its response, by listener.
   let requestTimes: LatencyTable
   /// From a try to the head of the backend's response, by slot.
@@ -72,6 +78,7 @@ final class WorkerCounters: Sendable {
     listeners = try SharedCounters(rows: limits.listeners, columns: ListenerColumn.allCases.count)
     backends = try SharedCounters(rows: limits.backends, columns: BackendColumn.allCases.count)
     sites = try SharedCounters(rows: limits.sites, columns: SiteColumn.allCases.count)
+    routes = try SharedCounters(rows: limits.routes, columns: RouteColumn.allCases.count)
     requestTimes = try LatencyTable(rows: limits.listeners)
     responseTimes = try LatencyTable(rows: limits.backends)
   }
@@ -89,6 +96,20 @@ final class WorkerCounters: Sendable {
   func read(site row: UInt32) -> SiteStatistics {
     func value(_ column: SiteColumn) -> UInt64 { UInt64(clamping: sites.load(Int(row), column.rawValue)) }
     return SiteStatistics(forwarded: value(.forwarded), kept: value(.kept))
+  }
+
+  /// - Parameter row: `CompiledListener.uncounted`: a route without one.
+  @inline(__always) func add(route row: UInt32, _ column: RouteColumn) {
+    if row != CompiledListener.uncounted { routes.bump(Int(row), column.rawValue) }
+  }
+
+  func read(route row: UInt32) -> RouteStatistics {
+    func value(_ column: RouteColumn) -> UInt64 { UInt64(clamping: routes.load(Int(row), column.rawValue)) }
+    var result = RouteStatistics()
+    result.requests = value(.requests)
+    result.clientErrors = value(.clientErrors)
+    result.serverErrors = value(.serverErrors)
+    return result
   }
 
   /// For a new backend in an old slot; what a worker counts in this very moment may get lost.

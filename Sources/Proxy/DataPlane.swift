@@ -41,6 +41,9 @@ package final class DataPlane: Sendable {
     var poolRows: [String: UInt32] = [:]
     /// By listener and other site.
     var siteRows: [String: [String: UInt32]] = [:]
+    /// By listener and route's name.
+    var routeRows: [String: [String: UInt32]] = [:]
+    var countedRoutes = 0
     var binds: [BindKey: Bound] = [:]
     var tables: [String: PickTable] = [:]
     var versionTables: [String: [PickTable]] = [:]
@@ -183,6 +186,11 @@ package final class DataPlane: Sendable {
         let count = state.siteRows.values.reduce(0) { $0 + $1.count }
         state.siteRows[listener.name, default: [:]][site] = UInt32(count)
       }
+      for name in listener.routes.compactMap(\.name)
+      where state.countedRoutes < shared.limits.routes && state.routeRows[listener.name]?[name] == nil {
+        state.routeRows[listener.name, default: [:]][name] = UInt32(state.countedRoutes)
+        state.countedRoutes += 1
+      }
     }
   }
 
@@ -259,7 +267,8 @@ package final class DataPlane: Sendable {
           listeners[Int(row)] = try CompiledListener(
             row: row, model: listener, poolRows: state.poolRows,
             tls: state.encryption.context(listener: listener.name), siteRows: state.siteRows[listener.name] ?? [:],
-            ailments: listener.affinity?.ailments(world) ?? [:], copied: copied)
+            routeRows: state.routeRows[listener.name] ?? [:], ailments: listener.affinity?.ailments(world) ?? [:],
+            copied: copied)
         } catch {
           throw .pattern(listener: listener.name, place: error.place, pattern: error.pattern, "\(error.reason)")
         }

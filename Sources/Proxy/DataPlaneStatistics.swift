@@ -11,8 +11,10 @@ extension DataPlane {
 
   /// A reading of all counters, those of earlier processes in them.
   package func statistics() -> DataPlaneStatistics {
-    let (listenerRows, poolRows, siteRows, owners, retired, earlier) = state.withLock { state in
-      (state.listenerRows, state.poolRows, state.siteRows, state.owners, state.retired, state.earlier)
+    let (listenerRows, poolRows, siteRows, routeRows, owners, retired, earlier) = state.withLock { state in
+      (
+        state.listenerRows, state.poolRows, state.siteRows, state.routeRows, state.owners, state.retired, state.earlier
+      )
     }
     var result = DataPlaneStatistics()
     result.workers = workers
@@ -29,6 +31,9 @@ extension DataPlane {
       }
       sum.sites = (siteRows[name] ?? [:]).mapValues { row in
         counters.reduce(SiteStatistics()) { $0 + $1.read(site: row) }
+      }
+      sum.routes = (routeRows[name] ?? [:]).mapValues { row in
+        counters.reduce(RouteStatistics()) { $0 + $1.read(route: row) }
       }
       result.listeners[name] = earlier.listeners[name].map { sum + $0 } ?? sum
     }

@@ -10,6 +10,8 @@ package struct DataPlaneLimits: Sendable {
   package var backends = 65_536
   /// Sites that clients of listeners may belong to, over all listeners.
   package var sites = 4_096
+  /// Named routes that are counted, over all listeners; others are served all the same.
+  package var routes = 16_384
   /// Connections of one worker, to clients and backends together.
   package var connections = 1 << 20
   /// Bytes of one worker that may wait for slow peers.

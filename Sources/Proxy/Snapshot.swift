@@ -47,6 +47,8 @@ final class CompiledListener: Sendable {
   let model: Listener
   let routes: RouteTable
   let actions: [CompiledRoute]
+  /// Where each route is counted; without a name nowhere.
+  let routeRows: [UInt32]
   let headLimits: HeadLimits
   let bodyLimit: Int64
   let headTimeout: Int64
@@ -83,7 +85,7 @@ final class CompiledListener: Sendable {
 
   init(
     row: UInt32, model: Listener, poolRows: [String: UInt32], tls: ServerContext?, siteRows: [String: UInt32] = [:],
-    ailments: [String: String] = [:], copied: Set<String> = []
+    routeRows: [String: UInt32] = [:], ailments: [String: String] = [:], copied: Set<String> = []
   ) throws(RouteTableError) {
     self.row = row
     self.model = model
@@ -99,6 +101,7 @@ final class CompiledListener: Sendable {
     }
     if model.affinity != nil { dropped.append(CompiledAffinity.mark.lowercased()) }
     actions = model.routes.map { [dropped] in CompiledRoute($0, poolRows: poolRows, dropped: dropped, copied: copied) }
+    self.routeRows = model.routes.map { $0.name.flatMap { routeRows[$0] } ?? CompiledListener.uncounted }
     headLimits = HeadLimits(
       headBytes: model.limits.headBytes, targetBytes: model.limits.uriBytes, fields: model.limits.headerCount)
     bodyLimit = model.limits.bodyBytes ?? .max
@@ -136,6 +139,8 @@ final class CompiledListener: Sendable {
 }
 
 extension CompiledListener {
+  static let uncounted = UInt32.max
+
   static func logged(_ name: String) -> [UInt8] {
     var text = ByteRegion(capacity: 6 * name.utf8.count)
     text.append(json: name)

@@ -20,6 +20,7 @@ extension Worker {
     streams[client].exchange = exchange
     streams[client].phase = .exchange
     counters.add(listener.row, .inFlight)
+    counters.add(route: listener.routeRows[route], .requests)
     if kind == .tunnel {
       counters.add(listener.row, .requests)
     }
@@ -66,6 +67,7 @@ extension Worker {
     if state.site.isForward { forgetAsReceived(exchange) }
     if state.copy != Exchange.none { dropCopy(of: exchange, .copiesCut) }
     counters.add(state.listener, .inFlight, -1)
+    if state.status >= 400 { countError(exchange) }
     if state.flags.contains(.grpc) { countCall(exchange) }
     if state.kind == .http {
       counters.requestTimes.record(state.listener, nanoseconds: now.nanoseconds - state.started)
@@ -79,6 +81,13 @@ extension Worker {
     leave(epoch: state.epoch)
     streams[state.client].exchange = Stream.none
     exchanges.remove(exchange)
+  }
+
+  @inline(never) private mutating func countError(_ exchange: UInt32) {
+    guard !isCopy(exchange), let listener = listener(of: exchange) else { return }
+    counters.add(
+      route: listener.routeRows[Int(exchanges[exchange].route)],
+      exchanges[exchange].status < 500 ? .clientErrors : .serverErrors)
   }
 
   @inline(__always) mutating func leavePool(_ row: UInt32, _ flags: Exchange.Flags) {

@@ -61,6 +61,8 @@ package struct ListenerStatistics: Hashable, Codable, Sendable {
   package var tls = HandshakeStatistics()
   /// By other site that its clients may belong to.
   package var sites: [String: SiteStatistics] = [:]
+  /// By name, of those that have one.
+  package var routes: [String: RouteStatistics] = [:]
 
   package init() {}
 
@@ -82,6 +84,7 @@ package struct ListenerStatistics: Hashable, Codable, Sendable {
     sum.requestTimes = left.requestTimes + right.requestTimes
     sum.tls = left.tls + right.tls
     sum.sites.merge(right.sites, uniquingKeysWith: +)
+    sum.routes.merge(right.routes, uniquingKeysWith: +)
     return sum
   }
 }
@@ -100,6 +103,24 @@ package struct SiteStatistics: Hashable, Codable, Sendable {
 
   package static func + (left: SiteStatistics, right: SiteStatistics) -> SiteStatistics {
     SiteStatistics(forwarded: left.forwarded &+ right.forwarded, kept: left.kept &+ right.kept)
+  }
+}
+
+package struct RouteStatistics: Hashable, Codable, Sendable {
+  /// Requests (HTTP), connections (TCP), sessions (UDP) that it was taken for.
+  package var requests: UInt64 = 0
+  /// Answers with 4xx and 5xx, whoever made them.
+  package var clientErrors: UInt64 = 0
+  package var serverErrors: UInt64 = 0
+
+  package init() {}
+
+  package static func + (left: RouteStatistics, right: RouteStatistics) -> RouteStatistics {
+    var sum = left
+    sum.requests &+= right.requests
+    sum.clientErrors &+= right.clientErrors
+    sum.serverErrors &+= right.serverErrors
+    return sum
   }
 }
 

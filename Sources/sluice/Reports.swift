@@ -20,7 +20,9 @@ extension StatusReport {
           name: pool.name, policy: pool.policy.name,
           backends: zip(pool.backends, standings).map { backend, standing in
             var report = BackendReport(backend, standing, snapshot)
-            report.drift = snapshot.drifting[BackendKey(pool: pool.name, backend: backend.name)]
+            let key = BackendKey(pool: pool.name, backend: backend.name)
+            report.drift = snapshot.drifting[key]
+            report.ejections = snapshot.ejections[key] ?? 0
             return report
           })
         report.responseTimes = LatencyReport(snapshot.statistics.responseTimes[pool.name] ?? LatencyHistogram())
@@ -77,6 +79,11 @@ extension ListenerReport {
     tls = listener.tls.map { TLSReport($0, counts.tls) }
     if listener.affinity != nil {
       sites = counts.sites.mapValues { SiteTrafficReport(forwarded: $0.forwarded, kept: $0.kept) }
+    }
+    if !counts.routes.isEmpty {
+      routes = counts.routes.mapValues {
+        RouteReport(requests: $0.requests, clientError: $0.clientErrors, serverError: $0.serverErrors)
+      }
     }
   }
 }

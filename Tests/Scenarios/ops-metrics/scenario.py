@@ -23,8 +23,10 @@ def run(s):
     for name in "ab":
         node.wait_verdict("web", name, "up")
     with Wire(s.port("web")) as wire:
-        for _ in range(200):
+        for _ in range(195):
             wire.exchange()
+        for _ in range(5):
+            equal(wire.exchange(target="/none").status, 404, "status")
     text(s, node)
     files(s)
     top(s, node)
@@ -54,6 +56,12 @@ def text(s, node):
         equal(requests, 200, "requests")
         count = int(re.search(r'^sluice_listener_request_duration_seconds_count\{listener="web"\} (\d+)$', plain, re.M)[1])
         equal(count, 200, "durations")
+        routes = dict(re.findall(r'^sluice_route_(\w+\{listener="web",route="\w+".*\}) (\d+)$', plain, re.M))
+        equal(routes, {
+            'requests_total{listener="web",route="all"}': "195", 'requests_total{listener="web",route="none"}': "5",
+            'errors_total{listener="web",route="all",code="4xx"}': "0", 'errors_total{listener="web",route="all",code="5xx"}': "0",
+            'errors_total{listener="web",route="none",code="4xx"}': "5", 'errors_total{listener="web",route="none",code="5xx"}': "0",
+        }, "routes")
     with s.fact("the port has nothing but metrics, the socket has them too"):
         try:
             urllib.request.urlopen(f"http://127.0.0.1:{s.port('metrics')}/v1/status", timeout=5)

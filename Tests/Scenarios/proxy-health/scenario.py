@@ -152,7 +152,7 @@ def outliers(s, node, origins):
         while seen.count(500) < 5 and len(seen) < 30:
             seen.append(get(s.port("web"), "/outlier").status)
         found = show(s, node, "outlier", "o1", "ejected")
-        equal(found["effectiveWeight"], 0, "its effective weight")
+        equal((found["effectiveWeight"], found["ejections"]), (0, 1), "its effective weight, and how often it was ejected")
         ensure(8 <= len(seen) <= 12, f"five 500s among {len(seen)} requests")
         equal({get(s.port("web"), "/outlier").status for _ in range(6)}, {200}, "statuses after it")
     with s.fact("outlier: not more than the share is ejected"):
