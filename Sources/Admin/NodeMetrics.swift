@@ -41,11 +41,7 @@ package enum NodeMetrics {
   }
 
   private static func sites(_ listeners: [ListenerReport], _ metrics: inout Exposition) {
-    let rows = listeners.flatMap { listener in
-      (listener.sites ?? [:]).sorted { $0.key < $1.key }.map { site, counts in
-        (labels: [("listener", listener.name), ("site", site)], counts: counts)
-      }
-    }
+    let rows = rows(listeners, "site", \.sites)
     guard !rows.isEmpty else { return }
     metrics.begin("sluice_listener_site_forwarded", .counter, "Requests passed on to the site that their cookie names.")
     for row in rows { metrics.sample(row.labels, row.counts.forwarded) }
@@ -55,11 +51,7 @@ package enum NodeMetrics {
   }
 
   private static func routes(_ listeners: [ListenerReport], _ metrics: inout Exposition) {
-    let rows = listeners.flatMap { listener in
-      (listener.routes ?? [:]).sorted { $0.key < $1.key }.map { route, counts in
-        (labels: [("listener", listener.name), ("route", route)], counts: counts)
-      }
-    }
+    let rows = rows(listeners, "route", \.routes)
     guard !rows.isEmpty else { return }
     metrics.begin("sluice_route_requests", .counter, "Requests, connections or sessions that a named route has taken.")
     for row in rows { metrics.sample(row.labels, row.counts.requests) }
@@ -67,6 +59,17 @@ package enum NodeMetrics {
     for row in rows {
       metrics.sample(row.labels + [("code", "4xx")], row.counts.clientError)
       metrics.sample(row.labels + [("code", "5xx")], row.counts.serverError)
+    }
+  }
+
+  /// What listeners tell by the names of something in them.
+  private static func rows<Counts>(
+    _ listeners: [ListenerReport], _ label: String, _ counts: (ListenerReport) -> [String: Counts]?
+  ) -> [(labels: Exposition.Labels, counts: Counts)] {
+    listeners.flatMap { listener in
+      (counts(listener) ?? [:]).sorted { $0.key < $1.key }.map {
+        (labels: [("listener", listener.name), (label, $0.key)], counts: $0.value)
+      }
     }
   }
 

@@ -43,7 +43,6 @@ package final class DataPlane: Sendable {
     var siteRows: [String: [String: UInt32]] = [:]
     /// By listener and route's name.
     var routeRows: [String: [String: UInt32]] = [:]
-    var countedRoutes = 0
     var binds: [BindKey: Bound] = [:]
     var tables: [String: PickTable] = [:]
     var versionTables: [String: [PickTable]] = [:]
@@ -175,6 +174,7 @@ package final class DataPlane: Sendable {
   static let copies = " copies"
 
   private func assignRows(_ topology: Topology, _ state: inout State) {
+    var counted = state.routeRows.values.reduce(0) { $0 + $1.count }
     for name in [DataPlane.copies] + topology.listeners.map(\.name) where state.listenerRows[name] == nil {
       state.listenerRows[name] = UInt32(state.listenerRows.count)
     }
@@ -187,9 +187,9 @@ package final class DataPlane: Sendable {
         state.siteRows[listener.name, default: [:]][site] = UInt32(count)
       }
       for name in listener.routes.compactMap(\.name)
-      where state.countedRoutes < shared.limits.routes && state.routeRows[listener.name]?[name] == nil {
-        state.routeRows[listener.name, default: [:]][name] = UInt32(state.countedRoutes)
-        state.countedRoutes += 1
+      where counted < shared.limits.routes && state.routeRows[listener.name]?[name] == nil {
+        state.routeRows[listener.name, default: [:]][name] = UInt32(counted)
+        counted += 1
       }
     }
   }

@@ -84,7 +84,8 @@ extension Worker {
   }
 
   @inline(never) private mutating func countError(_ exchange: UInt32) {
-    guard !isCopy(exchange), let listener = listener(of: exchange) else { return }
+    // Copies have none.
+    guard let listener = listener(of: exchange) else { return }
     counters.add(
       route: listener.routeRows[Int(exchanges[exchange].route)],
       exchanges[exchange].status < 500 ? .clientErrors : .serverErrors)

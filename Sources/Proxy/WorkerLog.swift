@@ -204,7 +204,7 @@ struct LogClock: ~Copyable {
   private var dateLength = 0
   private var second: Int64 = -1
   private var millisecond: Int64 = -1
-  /// Wall clock less loop clock, in microseconds; good until `checked`, in loop nanoseconds.
+  /// Wall clock less loop clock, in microseconds; good until `checkAt`, in loop nanoseconds.
   private var offset: Int64 = 0
   private var checkAt: Int64 = .min
 

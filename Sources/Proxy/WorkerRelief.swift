@@ -93,9 +93,7 @@ extension Worker {
   /// Each piece that a client takes starts its time anew: its deadline tells when that was.
   private mutating func lastMoved(_ exchange: UInt32) -> Int64 {
     let deadline = streams[exchanges[exchange].client].deadline
-    guard deadline != .max,
-      let listener = snapshot(of: exchanges[exchange].epoch).listeners[Int(exchanges[exchange].listener)]
-    else { return milliseconds }
+    guard deadline != .max, let listener = listener(of: exchange) else { return milliseconds }
     let isTunnel = exchanges[exchange].kind == .tunnel || exchanges[exchange].flags.contains(.grpc)
     let began = deadline - (isTunnel ? listener.tunnelTimeout : listener.idleTimeout)
     // The request's own deadline may come before that time is up.

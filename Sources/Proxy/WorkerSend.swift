@@ -155,9 +155,7 @@ extension Worker {
 
   /// The client is to move: it has the listener's idle time for it, within the request's.
   mutating func waitForClient(_ exchange: UInt32) {
-    guard let listener = listener(of: exchange) else {
-      return
-    }
+    guard let listener = listener(of: exchange) else { return }
     // A call may be silent for long, as a tunnel may.
     let idle = exchanges[exchange].flags.contains(.grpc) ? listener.tunnelTimeout : listener.idleTimeout
     setDeadline(exchanges[exchange].client, min(exchanges[exchange].deadline, milliseconds + idle))

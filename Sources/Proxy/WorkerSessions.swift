@@ -38,10 +38,7 @@ extension Worker {
     touchSession(index)
     counters.add(listener.row, .accepted)
     counters.add(listener.row, .requests)
-    // One that another process has begun may be of a route that is not there any more.
-    if Int(place.route) < listener.routeRows.count {
-      counters.add(route: listener.routeRows[Int(place.route)], .requests)
-    }
+    counters.add(route: listener.routeRows[Int(place.route)], .requests)
     counters.add(listener.row, .connections)
     counters.add(listener.row, .inFlight)
     shared.listenerConnections.add(Int(listener.row), 0, 1)

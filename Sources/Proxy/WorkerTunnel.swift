@@ -43,9 +43,7 @@ extension Worker {
   }
 
   mutating func touchTunnel(_ exchange: UInt32) {
-    guard let listener = listener(of: exchange) else {
-      return
-    }
+    guard let listener = listener(of: exchange) else { return }
     let half = exchanges[exchange].flags.intersection([.clientToBackendDone, .backendToClientDone])
     let timeout = half.isEmpty ? listener.tunnelTimeout : min(listener.tunnelTimeout, listener.halfClosedTimeout)
     setDeadline(exchanges[exchange].client, min(exchanges[exchange].deadline, milliseconds + timeout))

@@ -125,11 +125,7 @@ def stalled(s, node):
             before, timeouts = node.rss(), web(node)["timeouts"]
             with Honest(s) as honest:
                 for _ in range(CONNECTIONS):
-                    one = stack.enter_context(socket.socket())
-                    one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-                    one.settimeout(30)
-                    one.connect(("127.0.0.1", s.port("web")))
-                    one.sendall(asked)
+                    ask(stack, s.port("web"), asked)
                 most = peak(node, lambda: web(node)["timeouts"] > timeouts, 30)
             grown = most - before
             s.figure(f"{name}: {CONNECTIONS} × {STREAMS}", f"RSS grew by {grown / 1024:.0f} MiB", f"{grown / CONNECTIONS:.0f} KiB a connection")
@@ -157,6 +153,15 @@ def peak(node, condition, seconds):
     return most[0]
 
 
+def ask(stack, port, asked):
+    """A client with a small buffer that asks, and reads nothing; open as long as the stack."""
+    one = stack.enter_context(socket.socket())
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    one.settimeout(30)
+    one.connect(("127.0.0.1", port))
+    one.sendall(asked)
+
+
 # MARK: HTTP/1.1 clients that read nothing
 
 def readers(s, node):
@@ -165,11 +170,7 @@ def readers(s, node):
     with s.fact(f"{READERS} HTTP/1.1 clients of an HTTP/2 pool that read nothing: those that stand still the longest are cut, nobody else waits"), contextlib.ExitStack() as stack:
         with Honest(s) as honest:
             for _ in range(READERS):
-                one = stack.enter_context(socket.socket())
-                one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-                one.settimeout(30)
-                one.connect(("127.0.0.1", s.port("patient")))
-                one.sendall(b"GET /huge HTTP/1.1\r\nHost: x\r\n\r\n")
+                ask(stack, s.port("patient"), b"GET /huge HTTP/1.1\r\nHost: x\r\n\r\n")
             # Their own time is long: whoever is cut made room.
             most = peak(node, lambda: web(node, "patient")["timeouts"] >= 100 and honest.served(), 20)
         s.figure(f"{READERS} that read nothing", f"RSS at most {most / 1024:.0f} MiB", f"{web(node, 'patient')['timeouts']} cut")
